@@ -1,0 +1,25 @@
+"""The errors a user can meet, each with the exit code of the command line that it ends in."""
+
+
+class LLPError(Exception):
+    """Something went wrong that the user can act on: what, where, and what to do."""
+
+    exit_code = 1
+
+
+class InputError(LLPError):
+    """A file, setting or argument does not hold what is needed."""
+
+    exit_code = 3
+
+
+class CheckFailed(LLPError):
+    """The data broke a rule that must hold before the pipeline goes on."""
+
+    exit_code = 4
+
+
+class StageFailed(LLPError):
+    """One or more stages of a flow failed; the message names them."""
+
+    exit_code = 5

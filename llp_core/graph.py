@@ -1,0 +1,115 @@
+"""Pure functions on node pairs and adjacency: canonical form, CSR, degrees, rows of sparse features."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Dropped:
+    """How many raw edges the canonical form leaves out.
+
+    Attributes:
+        self_loops: edges from a node to itself.
+        duplicates: edges that were there already, in this or the other direction.
+    """
+
+    self_loops: int
+    duplicates: int
+
+
+class CanonicalEdges(NamedTuple):
+    """Undirected edges, each once (see `llp_core.types.Graph`), and what was left out."""
+
+    edges: Tensor
+    weight: Tensor | None
+    time: Tensor | None
+    dropped: Dropped
+
+
+def canonical_edges(
+    edges: Tensor, num_nodes: int, weight: Tensor | None = None, time: Tensor | None = None
+) -> CanonicalEdges:
+    """Each undirected edge once, the smaller node first, in ascending order; no self loop.
+
+    Of edges between the same two nodes the weights add up, and the earliest time stays. An edge listed in
+    both directions counts as two.
+
+    Args:
+        edges: int64 [2, E], directed or not.
+        num_nodes: N.
+        weight: float32 [E].
+        time: int64 [E].
+    """
+    keep = edges[0] != edges[1]
+    low, high = edges.min(0).values[keep], edges.max(0).values[keep]
+    keys, position = torch.unique(low * num_nodes + high, return_inverse=True)
+    if weight is not None:
+        weight = torch.zeros(keys.numel()).index_add_(0, position, weight[keep].float())
+    if time is not None:
+        latest = torch.full((keys.numel(),), torch.iinfo(torch.int64).max)
+        time = latest.scatter_reduce_(0, position, time[keep], "amin")
+    return CanonicalEdges(
+        edges=pairs_from_keys(keys, num_nodes),
+        weight=weight,
+        time=time,
+        dropped=Dropped(self_loops=int((~keep).sum()), duplicates=int(keep.sum()) - keys.numel()),
+    )
+
+
+def pair_keys(pairs: Tensor, num_nodes: int) -> Tensor:
+    """int64 [E]: one number for each pair of int64 [2, E], ascending as pairs are."""
+    return pairs[0] * num_nodes + pairs[1]
+
+
+def pairs_from_keys(keys: Tensor, num_nodes: int) -> Tensor:
+    """int64 [2, E]: the inverse of `pair_keys`."""
+    return torch.stack((keys.div(num_nodes, rounding_mode="floor"), keys.remainder(num_nodes)))
+
+
+class CSR(NamedTuple):
+    """Neighbours of each node: those of v are `neighbors[offsets[v]:offsets[v + 1]]`, ascending.
+
+    Attributes:
+        offsets: int64 [N + 1].
+        neighbors: int64 [2E].
+    """
+
+    offsets: Tensor
+    neighbors: Tensor
+
+    @property
+    def degree(self) -> Tensor:
+        """int64 [N]."""
+        return self.offsets.diff()
+
+
+def csr(edges: Tensor, num_nodes: int) -> CSR:
+    """The neighbours in both directions of undirected edges, int64 [2, E]."""
+    both = torch.cat((edges, edges.flip(0)), dim=1)
+    order = torch.argsort(pair_keys(both, num_nodes))
+    offsets = torch.zeros(num_nodes + 1, dtype=torch.int64)
+    offsets[1:] = degrees(edges, num_nodes).cumsum(0)
+    return CSR(offsets, both[1, order])
+
+
+def degrees(edges: Tensor, num_nodes: int) -> Tensor:
+    """int64 [N]: the degree of each node, of undirected edges int64 [2, E]."""
+    return torch.bincount(edges.flatten(), minlength=num_nodes)
+
+
+def select_rows(features: Tensor, rows: Tensor) -> Tensor:
+    """The given rows (int64 [M]) of features [N, F], in the same layout; nothing becomes dense."""
+    if features.layout != torch.sparse_csr:
+        return features[rows]
+    crow, values = features.crow_indices(), features.values()
+    counts = crow.diff()[rows]
+    new_crow = torch.zeros(rows.numel() + 1, dtype=torch.int64)
+    new_crow[1:] = counts.cumsum(0)
+    starts = (crow[:-1][rows] - new_crow[:-1]).repeat_interleave(counts)
+    entries = starts + torch.arange(int(counts.sum()))
+    return torch.sparse_csr_tensor(
+        new_crow, features.col_indices()[entries], values[entries], size=(rows.numel(), features.shape[1])
+    )

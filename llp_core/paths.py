@@ -1,0 +1,54 @@
+"""Artefact name to path, relative to the project's folder. dvc.yaml names the same paths."""
+
+from pathlib import Path
+
+from llp_core.types import Method, Setting
+
+PARAMS = Path("params.yaml")
+EMBEDDED = Path("data/embedded")
+RAW = Path("data/raw")
+GRAPH = Path("data/graph")
+CHECKS = Path("data/checks")
+REPORT = Path("data/report")
+
+CHECKPOINTS = Path("data/checkpoints")
+"""Of trainings under way; outside every stage's outputs, since DVC empties those before a run."""
+FAILED_CHECKS = Path("data/failed_checks")
+"""Findings and Data Docs of a check that stopped its stage."""
+
+
+def setting_folder(setting: Setting) -> Path:
+    """Everything that belongs to one setting."""
+    return Path("data") / setting
+
+
+def split(setting: Setting) -> Path:
+    return setting_folder(setting) / "split"
+
+
+def teacher(setting: Setting) -> Path:
+    return setting_folder(setting) / "teacher"
+
+
+def contexts(setting: Setting) -> Path:
+    return setting_folder(setting) / "contexts"
+
+
+def teacher_scores(setting: Setting) -> Path:
+    return setting_folder(setting) / "teacher_scores"
+
+
+def students(setting: Setting) -> Path:
+    return setting_folder(setting) / "student"
+
+
+def student(setting: Setting, method: Method) -> Path:
+    return students(setting) / method
+
+
+def evaluation(setting: Setting) -> Path:
+    return setting_folder(setting) / "evaluation"
+
+
+def latency(setting: Setting) -> Path:
+    return setting_folder(setting) / "latency"

@@ -1,0 +1,183 @@
+"""Artefacts on disk: a folder each, of safetensors, Parquet and JSON, written whole or not at all.
+
+`made.json` in each folder says how the artefact was made. Nothing here is pickle, so each file can be
+opened without this code.
+"""
+
+import dataclasses
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor
+
+from llp_core import __version__
+from llp_core.errors import InputError
+
+T = TypeVar("T")
+
+_SPARSE_PARTS = ("crow_indices", "col_indices", "values", "shape")
+
+
+@contextmanager
+def new_folder(target: Path, made: Mapping[str, Any]) -> Iterator[Path]:
+    """A new folder to fill, that takes `target`'s place when the block ends without an error.
+
+    Args:
+        target: where the artefact belongs; what lies there stays until the new one is complete.
+        made: how the artefact is made (stage, settings); the versions are added.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    try:
+        temporary.chmod(0o755)
+        yield temporary
+        versions = {"llp": __version__, "torch": version("torch")}
+        write_json(temporary / "made.json", {**made, "versions": versions})
+        with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as attic:
+            if target.exists():
+                os.rename(target, Path(attic) / target.name)
+            os.rename(temporary, target)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextmanager
+def atomic_file(path: Path) -> Iterator[Path]:
+    """A temporary path to write to, that takes `path`'s place when the block ends without an error."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        temporary.chmod(0o644)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Writes JSON for people to read: indented, keys in the order given."""
+    with atomic_file(path) as temporary:
+        text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+        temporary.write_text(text + "\n", encoding="utf-8")
+
+
+def read_json(path: Path) -> Any:
+    """Reads a JSON file.
+
+    Raises:
+        InputError: it is missing or is not JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise _missing(path) from None
+    except ValueError as error:
+        raise _unreadable(path, error) from None
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Tensor | None]) -> None:
+    """Writes named tensors as safetensors. A `sparse_csr` one takes four entries, None takes none."""
+    from safetensors.torch import save_file
+
+    parts: dict[str, Tensor] = {}
+    for name, tensor in tensors.items():
+        if tensor is None:
+            continue
+        if tensor.layout == torch.sparse_csr:
+            shape = torch.tensor(tensor.shape)
+            values = (tensor.crow_indices(), tensor.col_indices(), tensor.values(), shape)
+            parts |= {f"{name}.{part}": value for part, value in zip(_SPARSE_PARTS, values, strict=True)}
+        else:
+            parts[name] = tensor
+    with atomic_file(path) as temporary:
+        save_file({name: part.detach().cpu().contiguous() for name, part in parts.items()}, temporary)
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """Reads what `write_tensors` wrote.
+
+    Raises:
+        InputError: the file is missing or is not safetensors.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        parts = load_file(path)
+    except FileNotFoundError:
+        raise _missing(path) from None
+    except SafetensorError as error:
+        raise _unreadable(path, error) from None
+    sparse = {name.removesuffix(".crow_indices") for name in parts if name.endswith(".crow_indices")}
+    tensors = {name: part for name, part in parts.items() if name.rpartition(".")[0] not in sparse}
+    for name in sparse:
+        crow, col, values, shape = (parts[f"{name}.{part}"] for part in _SPARSE_PARTS)
+        tensors[name] = torch.sparse_csr_tensor(crow, col, values, size=shape.tolist(), check_invariants=True)
+    return tensors
+
+
+def save(artifact: Any, folder: Path) -> None:
+    """Writes a dataclass of `llp_core.types` into a folder that exists.
+
+    Tensors go to tensors.safetensors, tuples of strings to a Parquet file each, the rest to fields.json.
+    """
+    import pandas as pd
+
+    tensors: dict[str, Tensor] = {}
+    rest: dict[str, Any] = {}
+    for field in dataclasses.fields(artifact):
+        value = getattr(artifact, field.name)
+        if isinstance(value, Tensor):
+            tensors[field.name] = value
+        elif isinstance(value, tuple) and value and isinstance(value[0], str):
+            table = pd.DataFrame({field.name: pd.Series(value, dtype="str")})
+            table.to_parquet(folder / f"{field.name}.parquet", index=False)
+        elif isinstance(value, tuple):
+            rest[field.name] = [dataclasses.asdict(item) for item in value]
+        elif value is not None:
+            rest[field.name] = value
+    if tensors:
+        write_tensors(folder / "tensors.safetensors", tensors)
+    if rest:
+        write_json(folder / "fields.json", rest)
+
+
+def load(kind: type[T], folder: Path) -> T:
+    """Reads what `save` wrote as an object of class `kind`, which checks it.
+
+    Raises:
+        InputError: a file is missing, unreadable, or breaks a rule of the class.
+    """
+    import pandas as pd
+
+    if not folder.is_dir():
+        raise _missing(folder)
+    values: dict[str, Any] = {}
+    if (folder / "tensors.safetensors").exists():
+        values |= read_tensors(folder / "tensors.safetensors")
+    if (folder / "fields.json").exists():
+        values |= read_json(folder / "fields.json")
+    for file in folder.glob("*.parquet"):
+        values[file.stem] = tuple(pd.read_parquet(file)[file.stem].tolist())
+    try:
+        return kind(**values)
+    except (ValueError, TypeError) as error:
+        raise _unreadable(folder, error) from None
+
+
+def _missing(path: Path) -> InputError:
+    return InputError(f"{path}: not found. An earlier stage makes it: run `dvc repro` or `llp run-flow full`.")
+
+
+def _unreadable(path: Path, error: Exception) -> InputError:
+    return InputError(f"{path}: not readable ({error}). Remove it and run the stage that makes it again.")

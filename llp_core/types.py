@@ -1,0 +1,312 @@
+"""The objects that flow through the pipeline. Each is frozen and valid at birth.
+
+A constructor raises ValueError, one per broken invariant, with what was expected and what was found;
+code that receives one of these objects may therefore trust it. Shapes are written with N nodes,
+F features, E edges, A anchors (= training nodes), C context size, R rounds and D hidden width.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor
+
+Setting = Literal["transductive", "production", "cold_start"]
+SETTINGS: tuple[Setting, ...] = get_args(Setting)
+
+Method = Literal["label", "logit", "representation", "rank", "distribution", "llp"]
+METHODS: tuple[Method, ...] = get_args(Method)
+TEACHER = "teacher"
+
+EDGE_GROUPS = ("old-old", "old-new", "new-new")
+ALL_EDGES = "all"
+
+
+def _require(condition: bool, message: str) -> None:
+    if not condition:
+        raise ValueError(message)
+
+
+def _require_tensor(name: str, tensor: Tensor, dtype: torch.dtype, shape: tuple[int | None, ...]) -> None:
+    _require(tensor.dtype == dtype, f"{name}: expected {dtype}, got {tensor.dtype}")
+    fits = tensor.dim() == len(shape) and all(
+        want is None or want == got for want, got in zip(shape, tensor.shape, strict=True)
+    )
+    wanted = ["any" if size is None else str(size) for size in shape]
+    _require(fits, f"{name}: expected shape [{', '.join(wanted)}], got {list(tensor.shape)}")
+
+
+def _require_pairs(name: str, pairs: Tensor, num_nodes: int) -> None:
+    """Undirected node pairs: int64 [2, E], the smaller id first, ids in 0..num_nodes-1, none twice."""
+    _require_tensor(name, pairs, torch.int64, (2, None))
+    if pairs.numel() == 0:
+        return
+    low, high = int(pairs.min()), int(pairs.max())
+    _require(low >= 0 and high < num_nodes, f"{name}: ids must lie in 0..{num_nodes - 1}, got {low}..{high}")
+    reversed_or_self = int((pairs[0] >= pairs[1]).sum())
+    _require(reversed_or_self == 0, f"{name}: {reversed_or_self} pairs are not (smaller id, larger id)")
+    repeated = pairs.shape[1] - torch.unique(pairs[0] * num_nodes + pairs[1]).numel()
+    _require(repeated == 0, f"{name}: {repeated} pairs occur more than once")
+
+
+def _require_features(features: Tensor) -> None:
+    _require(features.layout in (torch.strided, torch.sparse_csr), f"features: layout {features.layout} is not known")
+    _require_tensor("features", features, torch.float32, (None, None))
+
+
+@dataclass(frozen=True, eq=False)
+class Graph:
+    """An undirected graph with node features, in canonical form.
+
+    Attributes:
+        name: of the data set.
+        node_ids: the user's id of each node, N distinct strings.
+        features: float32 [N, F]; `sparse_csr` for bags of words, strided otherwise.
+        edges: int64 [2, E]; each undirected edge once, the smaller node first; no self loop.
+        edge_weight: float32 [E], or None.
+        edge_time: int64 [E] (a year, or seconds), or None.
+    """
+
+    name: str
+    node_ids: tuple[str, ...]
+    features: Tensor
+    edges: Tensor
+    edge_weight: Tensor | None = None
+    edge_time: Tensor | None = None
+
+    def __post_init__(self) -> None:
+        _require_features(self.features)
+        _require(
+            len(self.node_ids) == self.features.shape[0],
+            f"node_ids: expected one for each of {self.features.shape[0]} feature rows, got {len(self.node_ids)}",
+        )
+        distinct = len(set(self.node_ids))
+        _require(
+            distinct == len(self.node_ids), f"node_ids: {len(self.node_ids) - distinct} of {self.num_nodes} repeat"
+        )
+        _require_pairs("edges", self.edges, self.num_nodes)
+        if self.edge_weight is not None:
+            _require_tensor("edge_weight", self.edge_weight, torch.float32, (self.num_edges,))
+        if self.edge_time is not None:
+            _require_tensor("edge_time", self.edge_time, torch.int64, (self.num_edges,))
+
+    @property
+    def num_nodes(self) -> int:
+        return self.features.shape[0]
+
+    @property
+    def num_edges(self) -> int:
+        return self.edges.shape[1]
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingGraph:
+    """All that training may see: nothing of what a split holds back is in it.
+
+    Nodes are renumbered 0..A-1, so that a node held back has no id here.
+
+    Attributes:
+        nodes: int64 [A], the id in the whole graph of each node here, ascending.
+        features: float32 [A, F], strided or `sparse_csr`.
+        edges: int64 [2, E], the edges that messages pass over and that are learnt.
+        valid_edges: int64 [2, V], held out to choose the epoch.
+        valid_negatives: int64 [2, V'], pairs that are no edge.
+    """
+
+    nodes: Tensor
+    features: Tensor
+    edges: Tensor
+    valid_edges: Tensor
+    valid_negatives: Tensor
+
+    def __post_init__(self) -> None:
+        _require_features(self.features)
+        _require_tensor("nodes", self.nodes, torch.int64, (self.features.shape[0],))
+        for name in ("edges", "valid_edges", "valid_negatives"):
+            _require_pairs(name, getattr(self, name), self.num_nodes)
+
+    @property
+    def num_nodes(self) -> int:
+        return self.features.shape[0]
+
+
+@dataclass(frozen=True, eq=False)
+class LinkSplit:
+    """Which edges train, validate and test, in ids of the whole graph. Pairs are (smaller id, larger id).
+
+    Attributes:
+        setting: transductive, production or cold_start.
+        is_new: bool [N]; a new node is unknown while training. All False in transductive.
+        train_edges: int64 [2, E]; both learnt from and passed messages over while training.
+        valid_edges, valid_negatives: int64 [2, V]; among old nodes.
+        inference_edges: int64 [2, I]; what messages pass over when test edges are scored.
+        test_edges: int64 [2, T].
+        test_negatives: int64 [2, T']; shared by all groups of test edges.
+    """
+
+    setting: Setting
+    is_new: Tensor
+    train_edges: Tensor
+    valid_edges: Tensor
+    valid_negatives: Tensor
+    inference_edges: Tensor
+    test_edges: Tensor
+    test_negatives: Tensor
+
+    def __post_init__(self) -> None:
+        _require(self.setting in SETTINGS, f"setting: expected one of {', '.join(SETTINGS)}, got {self.setting!r}")
+        _require_tensor("is_new", self.is_new, torch.bool, (None,))
+        pairs = ("train_edges", "valid_edges", "valid_negatives", "inference_edges", "test_edges", "test_negatives")
+        for name in pairs:
+            _require_pairs(name, getattr(self, name), self.num_nodes)
+        for name in ("train_edges", "valid_edges", "valid_negatives"):
+            touching = int(self.is_new[getattr(self, name)].any(0).sum())
+            _require(touching == 0, f"{name}: {touching} pairs touch a new node, unknown while training")
+        if self.setting == "cold_start":
+            touching = int(self.is_new[self.inference_edges].any(0).sum())
+            _require(touching == 0, f"inference_edges: {touching} edges touch a new node, isolated in cold start")
+
+    @property
+    def num_nodes(self) -> int:
+        return self.is_new.shape[0]
+
+    @property
+    def test_group(self) -> Tensor:
+        """int64 [T]: the number of new ends of each test edge, an index into EDGE_GROUPS."""
+        return self.is_new[self.test_edges].sum(0)
+
+
+@dataclass(frozen=True, eq=False)
+class Contexts:
+    """The context nodes of every anchor, drawn in independent rounds.
+
+    Attributes:
+        nodes: int32 [R, A, C]; `nodes[r, v]` are the context nodes of anchor v in round r.
+        near: how many of the C come first and were met on random walks; the rest are uniform.
+    """
+
+    nodes: Tensor
+    near: int
+
+    def __post_init__(self) -> None:
+        _require_tensor("nodes", self.nodes, torch.int32, (None, None, None))
+        _require(min(self.nodes.shape) > 0, f"nodes: expected no empty dimension, got shape {list(self.nodes.shape)}")
+        low, high = int(self.nodes.min()), int(self.nodes.max())
+        anchors = self.nodes.shape[1]
+        _require(low >= 0 and high < anchors, f"nodes: ids must lie in 0..{anchors - 1}, got {low}..{high}")
+        _require(0 < self.near <= self.nodes.shape[2], f"near: expected 1..{self.nodes.shape[2]}, got {self.near}")
+
+    @property
+    def rounds(self) -> int:
+        return self.nodes.shape[0]
+
+
+@dataclass(frozen=True, eq=False)
+class TeacherScores:
+    """What the teacher thinks, exported once so that the student never calls it. Logits, float32.
+
+    Attributes:
+        context_logits: [R, A, C], of each anchor with each of its context nodes.
+        edge_logits: [E], of the training edges.
+        negatives: int32 [R, 2, E], sampled pairs without an edge, one for each training edge and round.
+        negative_logits: [R, E], of those.
+        representations: [A, D], the teacher's node representations.
+    """
+
+    context_logits: Tensor
+    edge_logits: Tensor
+    negatives: Tensor
+    negative_logits: Tensor
+    representations: Tensor
+
+    def __post_init__(self) -> None:
+        rounds, anchors = self.context_logits.shape[:2]
+        edges = self.edge_logits.shape[0]
+        _require_tensor("context_logits", self.context_logits, torch.float32, (None, None, None))
+        _require_tensor("edge_logits", self.edge_logits, torch.float32, (None,))
+        _require_tensor("negatives", self.negatives, torch.int32, (rounds, 2, edges))
+        _require_tensor("negative_logits", self.negative_logits, torch.float32, (rounds, edges))
+        _require_tensor("representations", self.representations, torch.float32, (anchors, None))
+        for name in ("context_logits", "edge_logits", "negative_logits", "representations"):
+            bad = int((~torch.isfinite(getattr(self, name))).sum())
+            _require(bad == 0, f"{name}: {bad} values are not finite")
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Figures of every method on the test edges of one setting. Shares lie in 0..1.
+
+    Attributes:
+        setting: transductive, production or cold_start.
+        negatives: how many pairs without an edge each test edge was ranked against.
+        positives: group of test edges -> how many. Groups: all, old-old, old-new, new-new, and
+            "degree a-b", the degree of the anchor in the graph messages pass over (each test edge
+            counts once for each of its ends).
+        figures: method -> group -> metric (hits_at_10, ..., mrr, auc) -> value.
+    """
+
+    setting: Setting
+    negatives: int
+    positives: Mapping[str, int]
+    figures: Mapping[str, Mapping[str, Mapping[str, float]]]
+
+    def __post_init__(self) -> None:
+        for method, groups in self.figures.items():
+            _require(
+                set(groups) == set(self.positives),
+                f"figures: {method} has groups {sorted(groups)}, expected {sorted(self.positives)}",
+            )
+            for group, metrics in groups.items():
+                for metric, value in metrics.items():
+                    _require(0 <= value <= 1, f"figures: {method}, {group}, {metric} is {value}, expected 0..1")
+
+
+@dataclass(frozen=True)
+class LatencyRow:
+    """One method in one regime. Times are seconds for one request.
+
+    Attributes:
+        method: teacher or a student's method.
+        regime: "online" (a request of random pairs) or "offline" (all nodes encoded, all test pairs scored).
+        pairs: in a request.
+        requests: how many were timed, after the first.
+        first_seconds: the first request, kept apart from the rest.
+        p50_seconds, p99_seconds: of the rest.
+    """
+
+    method: str
+    regime: Literal["online", "offline"]
+    pairs: int
+    requests: int
+    first_seconds: float
+    p50_seconds: float
+    p99_seconds: float
+
+    def __post_init__(self) -> None:
+        _require(self.pairs > 0 and self.requests > 0, f"{self.method}: nothing was timed")
+        _require(0 < self.p50_seconds <= self.p99_seconds, f"{self.method}: p50 must lie in 0..p99")
+
+
+@dataclass(frozen=True)
+class LatencyTable:
+    """Latency of the teacher and the students, measured in one run on one machine.
+
+    Attributes:
+        setting: whose models and inference graph were timed.
+        device: cpu or cuda, with the device's name.
+        threads: that the numerics may use.
+        rows: one for each method, regime and request size.
+    """
+
+    setting: Setting
+    device: str
+    threads: int
+    rows: tuple[LatencyRow, ...]
+
+    def row(self, method: str, regime: str, pairs: int | None = None) -> LatencyRow:
+        """The row of a method in a regime, of a request size where the regime has several; KeyError if none."""
+        for row in self.rows:
+            if row.method == method and row.regime == regime and pairs in (None, row.pairs):
+                return row
+        raise KeyError(f"no latency of {method}, {regime}, {pairs} pairs")
