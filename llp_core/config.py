@@ -13,16 +13,17 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from llp_core.errors import InputError
-from llp_core.types import METHODS, Method
+from llp_core.names import METHODS, Method
 
 Share = Annotated[float, Field(ge=0, lt=1)]
 Positive = Annotated[int, Field(ge=1)]
+Weight = Annotated[float, Field(ge=0)]
 
 
 class Section(BaseModel):
     """A frozen section of params.yaml that refuses unknown keys."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
 
 
 class RunParams(Section):
@@ -46,11 +47,13 @@ class FilesParams(Section):
     id: str
     """Column of the nodes file that holds the node's id."""
     source: str
+    """Column of the edges file that holds the id of an edge's one end."""
     target: str
-    """Columns of the edges file that hold the ids of an edge's ends."""
+    """Column of the edges file that holds the id of its other end."""
     weight: str | None
+    """Column of the edges file with the edge's weight, or null."""
     time: str | None
-    """Columns of the edges file with the edge's weight and time, or null."""
+    """Column of the edges file with the edge's time, or null."""
     columns: dict[str, Literal["number", "category", "text", "ignore"]]
     """How to read a feature column, where the guess is wrong."""
     max_words: Positive
@@ -77,7 +80,9 @@ class ValidateParams(Section):
     """What the checks demand of nodes and edges."""
 
     min_nodes: Positive
+    """The graph has at least this many nodes."""
     min_edges: Positive
+    """The graph has at least this many edges."""
     max_featureless_share: Annotated[float, Field(ge=0, le=1)]
     """At most this share of the nodes may have no feature other than zero."""
     min_component_share: Annotated[float, Field(ge=0, le=1)]
@@ -88,20 +93,35 @@ class TransductiveParams(Section):
     """All nodes are known; some edges are held out."""
 
     valid_share: Share
+    """Of all edges, to choose the epoch."""
     test_share: Share
+    """Of all edges, scored once at the end."""
+
+    @model_validator(mode="after")
+    def _some_edges_train(self) -> Self:
+        if self.valid_share + self.test_share >= 1:
+            raise ValueError("valid_share and test_share must add up to less than 1")
+        return self
 
 
 class ProductionParams(Section):
     """Some nodes and edges appear after training. Cold start uses the same split."""
 
     new_node_share: Share | None
-    test_share: Share | None
-    """Of each kind of edge (old-old, old-new, new-new).
+    """Of all nodes, unknown while training.
     Null takes the data set's own: 0.3 for small graphs and 0.1 for others, as the paper does."""
+    test_share: Share | None
+    """Of each kind of edge (old-old, old-new, new-new). Null as for new_node_share."""
     valid_share: Share
     """Of the edges among old nodes, to choose the epoch."""
     extra_share: Share
     """Of the edges among old nodes, unknown while training and passed messages over at inference."""
+
+    @model_validator(mode="after")
+    def _some_edges_train(self) -> Self:
+        if (self.test_share or 0) + self.valid_share + self.extra_share >= 1:
+            raise ValueError("test_share, valid_share and extra_share must add up to less than 1")
+        return self
 
 
 class SplitParams(Section):
@@ -111,6 +131,21 @@ class SplitParams(Section):
     """Of the split alone, so that models are compared on the same one."""
     transductive: TransductiveParams
     production: ProductionParams
+
+    def with_shares_of(self, new_node_share: float, test_share: float) -> Self:
+        """The same settings, with a data set's own shares where production leaves them null.
+
+        Raises:
+            InputError: the shares leave no edge to train on.
+        """
+        chosen = self.production.model_dump()
+        own = {"new_node_share": new_node_share, "test_share": test_share}
+        chosen |= {name: share for name, share in own.items() if chosen[name] is None}
+        try:
+            return self.model_copy(update={"production": ProductionParams(**chosen)})
+        except ValidationError as error:
+            told = _describe({**error.errors()[0], "loc": ("split", "production"), "input": {}})
+            raise InputError(f"{told}; the data set's own test_share is {test_share}") from None
 
 
 class ModelParams(Section):
@@ -125,6 +160,7 @@ class ModelParams(Section):
     learning_rate: Annotated[float, Field(gt=0)]
     """Of Adam."""
     max_epochs: Positive
+    """Training stops here at the latest."""
     patience: Positive
     """Training stops when the validation Hits@20 has not risen for this many epochs."""
     batch_size: Positive
@@ -135,6 +171,7 @@ class TeacherParams(ModelParams):
     """The graph neural network."""
 
     encoder: Literal["sage", "gcn"]
+    """GraphSAGE with mean aggregation, or a graph convolutional network."""
     candidates: Positive
     """This many teachers are trained, each from its own seed; the best by validation is kept."""
 
@@ -143,6 +180,7 @@ class ContextsParams(Section):
     """The nodes an anchor is compared with (METHOD: context of an anchor)."""
 
     walks: Positive
+    """Random walks that start at an anchor."""
     length: Positive
     """Steps of one random walk."""
     random_ratio: Annotated[int, Field(ge=0)]
@@ -166,12 +204,16 @@ class StudentParams(ModelParams):
 
     methods: Annotated[tuple[Method, ...], Field(min_length=1)]
     """Which students to train."""
-    label_weight: Annotated[float, Field(ge=0)]
-    logit_weight: Annotated[float, Field(ge=0)]
-    representation_weight: Annotated[float, Field(ge=0)]
-    rank_weight: Annotated[float, Field(ge=0)]
-    distribution_weight: Annotated[float, Field(ge=0)]
-    """Weight of each loss; a method uses those that it is made of (see `METHOD_LOSSES`)."""
+    label_weight: Weight
+    """Of the label loss. A method uses the losses that it is made of (see `METHOD_LOSSES`)."""
+    logit_weight: Weight
+    """Of logit matching."""
+    representation_weight: Weight
+    """Of representation matching."""
+    rank_weight: Weight
+    """Of the rank loss."""
+    distribution_weight: Weight
+    """Of the distribution loss."""
     margin: Annotated[float, Field(gt=0, lt=1)]
     """Of the rank loss, in probability."""
     temperature: Annotated[float, Field(gt=0)]

@@ -1,10 +1,14 @@
 """Pure functions on node pairs and adjacency: canonical form, CSR, degrees, rows of sparse features."""
 
+import warnings
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
+
+# torch says so once in every process; what is used of it here is tested here.
+warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta state")
 
 
 @dataclass(frozen=True)
@@ -85,6 +89,10 @@ class CSR(NamedTuple):
         """int64 [N]."""
         return self.offsets.diff()
 
+    def to(self, device: torch.device) -> "CSR":
+        """The same lists on a device."""
+        return CSR(self.offsets.to(device), self.neighbors.to(device))
+
 
 def csr(edges: Tensor, num_nodes: int) -> CSR:
     """The neighbours in both directions of undirected edges, int64 [2, E]."""
@@ -106,10 +114,13 @@ def select_rows(features: Tensor, rows: Tensor) -> Tensor:
         return features[rows]
     crow, values = features.crow_indices(), features.values()
     counts = crow.diff()[rows]
-    new_crow = torch.zeros(rows.numel() + 1, dtype=torch.int64)
-    new_crow[1:] = counts.cumsum(0)
+    new_crow = torch.nn.functional.pad(counts.cumsum(0), (1, 0))
     starts = (crow[:-1][rows] - new_crow[:-1]).repeat_interleave(counts)
-    entries = starts + torch.arange(int(counts.sum()))
+    entries = starts + torch.arange(starts.numel(), device=features.device)
     return torch.sparse_csr_tensor(
-        new_crow, features.col_indices()[entries], values[entries], size=(rows.numel(), features.shape[1])
+        new_crow,
+        features.col_indices()[entries],
+        values[entries],
+        size=(rows.numel(), features.shape[1]),
+        check_invariants=False,
     )

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from llp_core.types import Method, Setting
+from llp_core.names import Method, Setting
 
 PARAMS = Path("params.yaml")
 EMBEDDED = Path("data/embedded")
@@ -23,32 +23,40 @@ def setting_folder(setting: Setting) -> Path:
 
 
 def split(setting: Setting) -> Path:
+    """The setting's LinkSplit."""
     return setting_folder(setting) / "split"
 
 
 def teacher(setting: Setting) -> Path:
+    """The best teacher, by validation."""
     return setting_folder(setting) / "teacher"
 
 
 def contexts(setting: Setting) -> Path:
+    """The setting's Contexts."""
     return setting_folder(setting) / "contexts"
 
 
 def teacher_scores(setting: Setting) -> Path:
+    """What the teacher exports for its students (TeacherScores)."""
     return setting_folder(setting) / "teacher_scores"
 
 
 def students(setting: Setting) -> Path:
+    """All students of a setting, a folder each."""
     return setting_folder(setting) / "student"
 
 
 def student(setting: Setting, method: Method) -> Path:
+    """One student."""
     return students(setting) / method
 
 
 def evaluation(setting: Setting) -> Path:
+    """Figures of every method on the test edges."""
     return setting_folder(setting) / "evaluation"
 
 
 def latency(setting: Setting) -> Path:
+    """Latency of the teacher and the students."""
     return setting_folder(setting) / "latency"

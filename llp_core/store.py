@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args, get_type_hints
 
 import torch
 from torch import Tensor
@@ -34,19 +34,20 @@ def new_folder(target: Path, made: Mapping[str, Any]) -> Iterator[Path]:
         target: where the artefact belongs; what lies there stays until the new one is complete.
         made: how the artefact is made (stage, settings); the versions are added.
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    temporary, former = target.with_name(f".{target.name}.new"), target.with_name(f".{target.name}.former")
+    for leftover in (temporary, former):  # of a run that was killed
+        shutil.rmtree(leftover, ignore_errors=True)
+    temporary.mkdir(parents=True)
     try:
-        temporary.chmod(0o755)
         yield temporary
         versions = {"llp": __version__, "torch": version("torch")}
         write_json(temporary / "made.json", {**made, "versions": versions})
-        with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as attic:
-            if target.exists():
-                os.rename(target, Path(attic) / target.name)
-            os.rename(temporary, target)
+        if target.exists():
+            target.rename(former)
+        temporary.rename(target)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+        shutil.rmtree(former, ignore_errors=True)
 
 
 @contextmanager
@@ -59,7 +60,7 @@ def atomic_file(path: Path) -> Iterator[Path]:
     try:
         yield temporary
         temporary.chmod(0o644)
-        os.replace(temporary, path)
+        temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -113,11 +114,14 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     from safetensors.torch import load_file
 
     try:
-        parts = load_file(path)
+        return _join_sparse(load_file(path))
     except FileNotFoundError:
         raise _missing(path) from None
-    except SafetensorError as error:
+    except (SafetensorError, KeyError, RuntimeError) as error:
         raise _unreadable(path, error) from None
+
+
+def _join_sparse(parts: Mapping[str, Tensor]) -> dict[str, Tensor]:
     sparse = {name.removesuffix(".crow_indices") for name in parts if name.endswith(".crow_indices")}
     tensors = {name: part for name, part in parts.items() if name.rpartition(".")[0] not in sparse}
     for name in sparse:
@@ -163,16 +167,23 @@ def load(kind: type[T], folder: Path) -> T:
     if not folder.is_dir():
         raise _missing(folder)
     values: dict[str, Any] = {}
-    if (folder / "tensors.safetensors").exists():
-        values |= read_tensors(folder / "tensors.safetensors")
-    if (folder / "fields.json").exists():
-        values |= read_json(folder / "fields.json")
-    for file in folder.glob("*.parquet"):
-        values[file.stem] = tuple(pd.read_parquet(file)[file.stem].tolist())
     try:
+        if (folder / "tensors.safetensors").exists():
+            values |= read_tensors(folder / "tensors.safetensors")
+        if (folder / "fields.json").exists():
+            values |= _rows_as_objects(kind, read_json(folder / "fields.json"))
+        for file in folder.glob("*.parquet"):
+            values[file.stem] = tuple(pd.read_parquet(file)[file.stem].tolist())
         return kind(**values)
-    except (ValueError, TypeError) as error:
+    except (LookupError, TypeError, ValueError) as error:
         raise _unreadable(folder, error) from None
+
+
+def _rows_as_objects(kind: type, fields: dict[str, Any]) -> dict[str, Any]:
+    """Turns the lists that came from tuples of dataclasses into such tuples again."""
+    hints = get_type_hints(kind)
+    rows = {name: get_args(hints.get(name))[0] for name, value in dict(fields).items() if isinstance(value, list)}
+    return fields | {name: tuple(row(**record) for record in fields[name]) for name, row in rows.items()}
 
 
 def _missing(path: Path) -> InputError:

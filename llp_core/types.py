@@ -7,20 +7,12 @@ F features, E edges, A anchors (= training nodes), C context size, R rounds and 
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
 import torch
 from torch import Tensor
 
-Setting = Literal["transductive", "production", "cold_start"]
-SETTINGS: tuple[Setting, ...] = get_args(Setting)
-
-Method = Literal["label", "logit", "representation", "rank", "distribution", "llp"]
-METHODS: tuple[Method, ...] = get_args(Method)
-TEACHER = "teacher"
-
-EDGE_GROUPS = ("old-old", "old-new", "new-new")
-ALL_EDGES = "all"
+from llp_core.names import SETTINGS, Setting
 
 
 def _require(condition: bool, message: str) -> None:
@@ -35,6 +27,10 @@ def _require_tensor(name: str, tensor: Tensor, dtype: torch.dtype, shape: tuple[
     )
     wanted = ["any" if size is None else str(size) for size in shape]
     _require(fits, f"{name}: expected shape [{', '.join(wanted)}], got {list(tensor.shape)}")
+
+
+def _require_setting(setting: str) -> None:
+    _require(setting in SETTINGS, f"setting: expected one of {', '.join(SETTINGS)}, got {setting!r}")
 
 
 def _require_pairs(name: str, pairs: Tensor, num_nodes: int) -> None:
@@ -93,10 +89,12 @@ class Graph:
 
     @property
     def num_nodes(self) -> int:
+        """N."""
         return self.features.shape[0]
 
     @property
     def num_edges(self) -> int:
+        """E, each undirected edge once."""
         return self.edges.shape[1]
 
 
@@ -123,11 +121,14 @@ class TrainingGraph:
     def __post_init__(self) -> None:
         _require_features(self.features)
         _require_tensor("nodes", self.nodes, torch.int64, (self.features.shape[0],))
+        unordered = int((self.nodes.diff() <= 0).sum())
+        _require(unordered == 0, f"nodes: {unordered} are not above the one before")
         for name in ("edges", "valid_edges", "valid_negatives"):
             _require_pairs(name, getattr(self, name), self.num_nodes)
 
     @property
     def num_nodes(self) -> int:
+        """A, the nodes known while training."""
         return self.features.shape[0]
 
 
@@ -155,7 +156,7 @@ class LinkSplit:
     test_negatives: Tensor
 
     def __post_init__(self) -> None:
-        _require(self.setting in SETTINGS, f"setting: expected one of {', '.join(SETTINGS)}, got {self.setting!r}")
+        _require_setting(self.setting)
         _require_tensor("is_new", self.is_new, torch.bool, (None,))
         pairs = ("train_edges", "valid_edges", "valid_negatives", "inference_edges", "test_edges", "test_negatives")
         for name in pairs:
@@ -169,6 +170,7 @@ class LinkSplit:
 
     @property
     def num_nodes(self) -> int:
+        """N, old and new."""
         return self.is_new.shape[0]
 
     @property
@@ -199,6 +201,7 @@ class Contexts:
 
     @property
     def rounds(self) -> int:
+        """R, the independent draws."""
         return self.nodes.shape[0]
 
 
@@ -221,13 +224,15 @@ class TeacherScores:
     representations: Tensor
 
     def __post_init__(self) -> None:
-        rounds, anchors = self.context_logits.shape[:2]
-        edges = self.edge_logits.shape[0]
         _require_tensor("context_logits", self.context_logits, torch.float32, (None, None, None))
         _require_tensor("edge_logits", self.edge_logits, torch.float32, (None,))
+        rounds, anchors = self.context_logits.shape[:2]
+        edges = self.edge_logits.shape[0]
         _require_tensor("negatives", self.negatives, torch.int32, (rounds, 2, edges))
         _require_tensor("negative_logits", self.negative_logits, torch.float32, (rounds, edges))
         _require_tensor("representations", self.representations, torch.float32, (anchors, None))
+        stray = int(((self.negatives < 0) | (self.negatives >= anchors)).sum())
+        _require(stray == 0, f"negatives: {stray} ids do not lie in 0..{anchors - 1}")
         for name in ("context_logits", "edge_logits", "negative_logits", "representations"):
             bad = int((~torch.isfinite(getattr(self, name))).sum())
             _require(bad == 0, f"{name}: {bad} values are not finite")
@@ -252,6 +257,7 @@ class Evaluation:
     figures: Mapping[str, Mapping[str, Mapping[str, float]]]
 
     def __post_init__(self) -> None:
+        _require_setting(self.setting)
         for method, groups in self.figures.items():
             _require(
                 set(groups) == set(self.positives),
@@ -303,6 +309,9 @@ class LatencyTable:
     device: str
     threads: int
     rows: tuple[LatencyRow, ...]
+
+    def __post_init__(self) -> None:
+        _require_setting(self.setting)
 
     def row(self, method: str, regime: str, pairs: int | None = None) -> LatencyRow:
         """The row of a method in a regime, of a request size where the regime has several; KeyError if none."""

@@ -1,0 +1,53 @@
+"""Names that the shell completes, and a check of settings."""
+
+from collections.abc import Iterable
+
+import typer
+
+from llp_core.names import SETTINGS
+
+
+def complete_stage(incomplete: str) -> list[str]:
+    """Stages of the pipeline."""
+    from llp_core.stages import STAGES
+
+    return _starting_with(incomplete, STAGES)
+
+
+def complete_setting(incomplete: str) -> list[str]:
+    """The settings of link prediction."""
+    return _starting_with(incomplete, SETTINGS)
+
+
+def require_settings(names: list[str] | None) -> list[str] | None:
+    """Refuses, as wrong usage, a name that is no setting: Typer has no choice that may be repeated."""
+    for name in names or ():
+        if name not in SETTINGS:
+            raise typer.BadParameter(f"{name!r} is not one of {', '.join(SETTINGS)}.")
+    return names
+
+
+def complete_dataset(incomplete: str) -> list[str]:
+    """Data sets in the registry."""
+    from llp_core.datasets import DATASETS
+
+    return _starting_with(incomplete, DATASETS)
+
+
+def complete_key(incomplete: str) -> list[str]:
+    """Settings in params.yaml, as `--set` takes them."""
+    from llp_core.cli.params_file import known_settings
+
+    return _starting_with(incomplete, [f"{key}=" for key in known_settings()])
+
+
+def complete_section(incomplete: str) -> list[str]:
+    """Sections and settings of params.yaml."""
+    from llp_core.cli.params_file import known_settings
+
+    sections = dict.fromkeys(key.partition(".")[0] for key in known_settings())
+    return _starting_with(incomplete, [*sections, *known_settings()])
+
+
+def _starting_with(incomplete: str, names: Iterable[str]) -> list[str]:
+    return [name for name in names if name.startswith(incomplete)]

@@ -1,0 +1,152 @@
+"""Commands that run the pipeline, or tell where it stands."""
+
+from pathlib import Path
+from typing import Annotated, Any, TypeAlias, cast
+
+import typer
+
+from llp_core.cli.log import show_flow_only
+from llp_core.cli.names import complete_dataset, complete_key, complete_setting, complete_stage, require_settings
+from llp_core.names import SETTINGS, Setting
+
+Settings: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Of this setting only; may be repeated.",
+        metavar=f"[{'|'.join(SETTINGS)}]",
+        callback=require_settings,
+        autocompletion=complete_setting,
+    ),
+]
+
+run_flow = typer.Typer(help="Run a flow: stages side by side, with Prefect's page to watch.", no_args_is_help=True)
+
+
+@run_flow.callback()
+def flows() -> None:
+    """Run a flow: stages side by side, with Prefect's page to watch."""
+
+
+@run_flow.command("full")
+def full(
+    dataset: Annotated[
+        str | None,
+        typer.Option(help="Data set to run on; `llp dataset list` shows all.", autocompletion=complete_dataset),
+    ] = None,
+    setting: Settings = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="SECTION.KEY=VALUE",
+            help="Change a setting in params.yaml, the value written as YAML; may be repeated.",
+            autocompletion=complete_key,
+        ),
+    ] = None,
+) -> None:
+    """Bring every stage of dvc.yaml up to date.
+
+    Stages that are up to date are not run again. --dataset and --set change params.yaml, once all of it is
+    found to hold, as `dvc exp run -S` does: what DVC records must be what ran. Its comments stay.
+
+    For example:
+
+      llp run-flow full
+
+      llp run-flow full --dataset cora --set student.margin=0.05 --set 'student.methods=[label, rank, llp]'
+
+      llp run-flow full --setting transductive --setting cold_start
+    """
+    _change_params(dataset, set_ or [])
+    from flows.full import full as flow
+
+    show_flow_only()
+    result = flow(setting)
+    if result.quality:
+        typer.echo(f"\n{result.quality}")
+    if result.page:
+        typer.echo(f"\nThe page: {result.page}")
+
+
+def stage(
+    name: Annotated[str, typer.Argument(help="As in dvc.yaml.", autocompletion=complete_stage)],
+    setting: Annotated[Setting | None, typer.Option(help="For a stage that runs once per setting.")] = None,
+) -> None:
+    """Run one stage here and now, up to date or not.
+
+    dvc.yaml calls this. DVC records nothing of it: `dvc repro NAME@SETTING` runs and records a stage.
+
+    For example:
+
+      llp stage validate
+
+      llp stage student --setting production
+    """
+    from llp_core.stages import run_stage
+
+    run_stage(name, setting)
+
+
+def status() -> None:
+    """Show which stages are up to date, and why others are not."""
+    from flows.bookkeeping import stage_status
+
+    stages = stage_status(Path.cwd())
+    width = max(map(len, stages), default=0)
+    for address, reasons in stages.items():
+        typer.echo(f"{address:<{width}}  {'; '.join(reasons) or 'up to date'}")
+
+
+def report(
+    setting: Settings = None,
+    output: Annotated[Path | None, typer.Option(help="Folder for a page made now, of --setting or of all.")] = None,
+) -> None:
+    """Show the last report, or make one of the settings that are ready.
+
+    For example:
+
+      llp report
+
+      llp report --setting transductive --output /tmp/page
+    """
+    if output is None and setting:
+        raise typer.BadParameter("--setting needs --output, the folder for a page of these settings.")
+    folder = _last_report() if output is None else _write_report(cast(list[Setting] | None, setting), output)
+    typer.echo((folder / "report.md").read_text(encoding="utf-8"))
+    typer.echo(f"The page: {(folder / 'index.html').resolve()}")
+
+
+def _last_report() -> Path:
+    from llp_core.errors import InputError
+    from llp_core.paths import REPORT
+
+    if not (REPORT / "report.md").is_file():
+        raise InputError(
+            f"{REPORT / 'report.md'}: not found. `llp run-flow full` makes it; `llp report --output DIR` makes a page "
+            "of the settings that are ready."
+        )
+    return REPORT
+
+
+def _write_report(settings: list[Setting] | None, output: Path) -> Path:
+    from llp_core.errors import InputError
+    from llp_core.report import load_context, write_report
+    from llp_core.store import new_folder
+
+    if output.exists() and not (output / "report.md").is_file() and any(output.iterdir()):
+        raise InputError(f"{output}: it exists and is no earlier report. Name a new folder.")
+    context = load_context(Path(), settings or SETTINGS)
+    with new_folder(output, {"stage": "report", "data": context.data.name}) as folder:
+        write_report(folder, context)
+    return output
+
+
+def _change_params(dataset: str | None, assignments: list[str]) -> None:
+    if dataset is None and not assignments:
+        return
+    from llp_core.cli.params_file import change_params, parse_assignments
+    from llp_core.paths import PARAMS
+
+    values: dict[str, Any] = {} if dataset is None else {"data.name": dataset}
+    for change in change_params(PARAMS, values | parse_assignments(assignments)):
+        typer.echo(f"{PARAMS}: {change.key}: {change.before} -> {change.after}", err=True)

@@ -1,0 +1,95 @@
+"""One's own graph, from a nodes file and an edges file (CSV or Parquet)."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from llp_core.config import DataParams, FilesParams
+from llp_core.datasets.base import Dataset, Loaded, edge_counts
+from llp_core.datasets.columns import encode
+from llp_core.datasets.tables import Table, read_table, require_table_file
+from llp_core.graph import canonical_edges
+from llp_core.types import Graph
+
+
+def _download(folder: Path, params: DataParams) -> None:
+    for name, given in _given_files(params.files).items():
+        require_table_file(Path(given), given)
+        shutil.copyfile(given, folder / f"{name}{Path(given).suffix}")
+
+
+def _load(folder: Path, params: DataParams) -> Loaded:
+    files = params.files
+    # Errors name the file its owner knows; the copy in the folder has the same lines.
+    nodes, edges = (
+        read_table(folder / f"{name}{Path(given).suffix}", given) for name, given in _given_files(files).items()
+    )
+    node_ids = _node_ids(nodes, files)
+    for column in files.columns:
+        nodes.require(column, "data.files.columns")
+    columns = [column for column in nodes.data.column_names if column != files.id]
+    features = encode(nodes, columns, files.columns, files.max_words)
+    for column, setting in ((files.source, "source"), (files.target, "target")):
+        edges.require(column, f"data.files.{setting}")
+    ends = np.stack([_end_numbers(edges, column, node_ids, nodes.name) for column in (files.source, files.target)])
+    weight = time = None
+    if files.weight is not None:
+        edges.require(files.weight, "data.files.weight")
+        weight = torch.from_numpy(edges.numbers(files.weight).astype(np.float32))
+    if files.time is not None:
+        edges.require(files.time, "data.files.time")
+        time = torch.from_numpy(edges.integers(files.time))
+    canonical = canonical_edges(torch.from_numpy(ends), len(node_ids), weight, time)
+    graph = Graph("files", node_ids, features.matrix, canonical.edges, canonical.weight, canonical.time)
+    dropped = {"constant columns": features.constant_columns, "words beyond max_words": features.rare_values}
+    return graph, edge_counts(canonical.dropped) | dropped
+
+
+def _given_files(files: FilesParams) -> dict[str, str]:
+    return {"nodes": files.nodes, "edges": files.edges}
+
+
+def _node_ids(nodes: Table, files: FilesParams) -> tuple[str, ...]:
+    nodes.require(files.id, "data.files.id")
+    ids = nodes.words(files.id)
+    repeated = np.flatnonzero(ids.duplicated())
+    if repeated.size:
+        row = int(repeated[0])
+        first = nodes.place(int((ids == ids[row]).argmax()))
+        raise nodes.problem(
+            files.id, row, "every id once", f"{ids[row]!r}, which is on {first} already", "Merge or rename the nodes."
+        )
+    if nodes.rows == 1:
+        raise nodes.problem(files.id, 0, "at least two nodes", "one", "There is nothing to link it with.")
+    return tuple(ids.tolist())
+
+
+def _end_numbers(edges: Table, column: str, node_ids: tuple[str, ...], nodes_name: str) -> NDArray[np.int64]:
+    """The node number of each edge's end, int64 [rows]."""
+    import pandas as pd
+
+    ends = edges.words(column)
+    numbers: NDArray[np.int64] = pd.Index(node_ids).get_indexer(ends).astype(np.int64)
+    unknown = np.flatnonzero(numbers < 0)
+    if unknown.size:
+        row = int(unknown[0])
+        advice = f"Add the node there, or take out its edges ({unknown.size} such values in this column)."
+        raise edges.problem(column, row, f"an id of {nodes_name}", repr(ends[row]), advice)
+    return numbers
+
+
+FILES = Dataset(
+    name="files",
+    description="Your own graph: a file of nodes with feature columns and a file of edges (CSV or Parquet)",
+    origin="the files named by data.files in params.yaml",
+    nodes=None,
+    edges=None,
+    features=None,
+    new_node_share=0.3,
+    test_share=0.3,
+    download=_download,
+    load=_load,
+)

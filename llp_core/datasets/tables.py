@@ -1,0 +1,241 @@
+"""A CSV or Parquet file as columns, with errors that name file, column and line."""
+
+import csv
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from llp_core.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MAX_BYTES = 4 * 2**30
+MAX_ROWS = 100_000_000
+MAX_COLUMNS = 4096
+"""Of one file. Past these the reader stops before it takes the machine's memory."""
+SUFFIXES = (".csv", ".parquet")
+
+
+@dataclass(frozen=True)
+class Table:
+    """The columns of a file.
+
+    Attributes:
+        name: what errors call the file: the path that its owner gave.
+        path: of the file.
+        data: a pyarrow Table; of a CSV file every column is text, as it stands there.
+    """
+
+    name: str
+    path: Path
+    data: Any
+
+    @property
+    def rows(self) -> int:
+        """How many there are, the header not counted."""
+        return int(self.data.num_rows)
+
+    def require(self, column: str, setting: str) -> None:
+        """Refuses a column that the file has not got; `setting` is where it was asked for."""
+        if column not in self.data.column_names:
+            found = ", ".join(repr(name) for name in self.data.column_names[:20])
+            raise InputError(
+                f"{self.name}, line 1: expected a column {column!r} ({setting}), found {found}. "
+                f"Correct {setting} in params.yaml, or the file."
+            )
+
+    def problem(self, column: str, row: int, expected: str, found: str, advice: str) -> InputError:
+        """An error about one value. Rows count from 0, without the header."""
+        return InputError(
+            f"{self.name}, column {column!r}, {self.place(row)}: expected {expected}, found {found}. {advice}"
+        )
+
+    def place(self, row: int) -> str:
+        """Where a row is for the file's owner: the line of a CSV file, the row (from 1) of a Parquet file."""
+        if self.path.suffix == ".parquet":
+            return f"row {row + 1}"
+        for number, (line, _) in enumerate(_records(self.path)):
+            if number == row + 1:
+                return f"line {line}"
+        raise AssertionError(f"{self.name} has no row {row}")
+
+    def words(self, column: str) -> "pd.Series[str]":
+        """A column as text. Of a Parquet file integers become text too, for ids may be either.
+
+        Raises:
+            InputError: a value is empty, or the column holds neither text nor integers.
+        """
+        import pyarrow as pa
+
+        values = self.data.column(column)
+        if not (is_text(values.type) or pa.types.is_integer(values.type)):
+            raise InputError(
+                f"{self.name}, column {column!r}: expected text or integers, found type {values.type}. "
+                "Convert the column, or leave it out with data.files.columns."
+            )
+        words: pd.Series[str] = values.cast(pa.string()).to_pandas().astype("str")
+        self._require_all(column, (words.isna() | (words.str.strip() == "")).to_numpy(), "a value", "nothing")
+        return words
+
+    def numbers(self, column: str, advice: str = "Correct it.") -> NDArray[np.float64]:
+        """A column as finite numbers, float64 [rows]; `advice` ends the error.
+
+        Raises:
+            InputError: a value is empty, no number, not finite, or too large for float32.
+        """
+        numbers = parse_numbers(self.data.column(column))
+        bad = np.flatnonzero(~(np.abs(numbers) <= np.finfo(np.float32).max))
+        if bad.size:
+            row = int(bad[0])
+            value = self.data.column(column)[row].as_py()
+            found = "nothing" if value is None or str(value).strip() == "" else repr(value)
+            raise self.problem(column, row, "a finite number", found, advice)
+        return numbers
+
+    def integers(self, column: str) -> NDArray[np.int64]:
+        """A column as whole numbers, int64 [rows].
+
+        Raises:
+            InputError: a value is none.
+        """
+        numbers = self.numbers(column)
+        # Beyond 2^53 a float64 may be another whole number than the file's.
+        bad = np.flatnonzero((numbers != np.rint(numbers)) | (np.abs(numbers) > 2**53))
+        if bad.size:
+            row = int(bad[0])
+            value = self.data.column(column)[row].as_py()
+            raise self.problem(column, row, "a whole number (a year, or seconds)", repr(value), "Correct it.")
+        return numbers.astype(np.int64)
+
+    def _require_all(self, column: str, bad: NDArray[np.bool_], expected: str, found: str) -> None:
+        if bad.any():
+            row = int(bad.argmax())
+            advice = "Fill it in, or leave out the row, or a feature's column with data.files.columns."
+            raise self.problem(column, row, expected, found, advice)
+
+
+def is_text(kind: Any) -> bool:
+    """Whether a pyarrow type holds text."""
+    import pyarrow as pa
+
+    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
+
+
+def parse_numbers(values: Any) -> NDArray[np.float64]:
+    """A pyarrow column as float64 [rows]; NaN where a value is no number."""
+    import pandas as pd
+
+    series = values.to_pandas()
+    # to_numeric keeps to numpy only if it is given Python's strings.
+    series = series.astype(object) if is_text(values.type) else series
+    numbers: NDArray[np.float64] = pd.to_numeric(series, errors="coerce").to_numpy(dtype=np.float64)
+    return numbers
+
+
+def read_table(path: Path, name: str) -> Table:
+    """Reads a CSV file (UTF-8, commas, a header) or a Parquet file.
+
+    Args:
+        path: of the file.
+        name: what errors call it.
+
+    Raises:
+        InputError: the file is missing, empty, too large, not UTF-8, of another kind, or a row has too few or too
+            many values.
+    """
+    import pyarrow as pa
+
+    require_table_file(path, name)
+    if path.stat().st_size > MAX_BYTES:
+        raise InputError(f"{name}: it has {path.stat().st_size:,} bytes; at most {MAX_BYTES:,} are read.")
+    try:
+        data = _read_parquet(path, name) if path.suffix == ".parquet" else _read_csv(path, name)
+    except (pa.ArrowException, UnicodeDecodeError) as error:
+        raise _unreadable(path, name, error) from None
+    columns = data.column_names
+    if repeated := sorted({column for column in columns if columns.count(column) > 1}):
+        raise InputError(f"{name}, line 1: column {repeated[0]!r} occurs more than once. Rename one of them.")
+    if data.num_rows == 0:
+        raise InputError(f"{name}: expected at least one row below the header, found none.")
+    _require_size(name, data.num_rows, len(columns))
+    return Table(name, path, data)
+
+
+def require_table_file(path: Path, name: str) -> None:
+    """Refuses a file that is not there, or has another extension than `SUFFIXES`."""
+    if path.suffix not in SUFFIXES:
+        raise InputError(f"{name}: expected a file that ends in {' or '.join(SUFFIXES)}. Convert it to one of these.")
+    if not path.is_file():
+        raise InputError(f"{name}: no such file. Correct data.files.nodes or data.files.edges in params.yaml.")
+
+
+def _require_size(name: str, rows: int, columns: int) -> None:
+    if rows > MAX_ROWS or columns > MAX_COLUMNS:
+        raise InputError(
+            f"{name}: it has {rows:,} rows and {columns:,} columns; at most {MAX_ROWS:,} and {MAX_COLUMNS:,} are read."
+        )
+
+
+def _read_parquet(path: Path, name: str) -> Any:
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(path) as file:
+        # The footer says so before a small file has unpacked to a huge table.
+        _require_size(name, file.metadata.num_rows, file.metadata.num_columns)
+        return file.read()
+
+
+def _read_csv(path: Path, name: str) -> Any:
+    import pyarrow as pa
+    from pyarrow import csv as arrow_csv
+
+    header = next((fields for _, fields in _records(path)), None)
+    if header is None:
+        raise InputError(f"{name}: expected a header line with the names of the columns, found an empty file.")
+    return arrow_csv.read_csv(
+        path,
+        parse_options=arrow_csv.ParseOptions(newlines_in_values=True),
+        convert_options=arrow_csv.ConvertOptions(
+            column_types=dict.fromkeys(header, pa.string()), strings_can_be_null=False
+        ),
+    )
+
+
+def _records(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """The line (from 1) that each record of a CSV file starts at, and its values; empty lines are left out."""
+    csv.field_size_limit(MAX_BYTES)
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        reader = csv.reader(file)
+        line = 1
+        for fields in reader:
+            if fields:
+                yield line, fields
+            line = reader.line_num + 1
+
+
+def _unreadable(path: Path, name: str, error: Exception) -> InputError:
+    """Says where a file stops being what it should be."""
+    if path.suffix == ".parquet":
+        return InputError(f"{name}: expected a Parquet file, but it cannot be read as one ({error}).")
+    with path.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            try:
+                line.decode("utf-8")
+            except UnicodeDecodeError as bad:
+                found = f"byte {line[bad.start]:#04x} at position {bad.start + 1}"
+                return InputError(f"{name}, line {number}: expected UTF-8, found {found}. Save the file as UTF-8.")
+    width = 0
+    for number, fields in _records(path):
+        width = width or len(fields)
+        if len(fields) != width:
+            return InputError(
+                f"{name}, line {number}: expected {width} values, as in the header, found {len(fields)}. "
+                "Put a value that holds a comma in double quotes."
+            )
+    return InputError(f"{name}: expected a CSV file, but it cannot be read as one ({error}).")

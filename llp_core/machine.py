@@ -1,0 +1,64 @@
+"""What a figure of time or memory depends on: the machine, and the versions of what computes."""
+
+import os
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import torch
+
+_PACKAGES = ("llp", "torch", "torch-geometric", "numpy", "dvc", "prefect")
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What a duration depends on.
+
+    Attributes:
+        cpu: its model.
+        cores: that this process may use.
+        memory_gb: in all, 2**30 bytes each.
+        gpu: its model, or None.
+        versions: of Python and the packages that compute.
+    """
+
+    cpu: str
+    cores: int
+    memory_gb: float
+    gpu: str | None
+    versions: Mapping[str, str]
+
+
+def machine() -> Machine:
+    """This machine."""
+    return Machine(
+        cpu=_cpu_model(),
+        cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+        memory_gb=round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
+        gpu=torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        versions={"python": platform.python_version()} | {name: _version(name) for name in _PACKAGES},
+    )
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "absent"
+
+
+def _cpu_model() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:  # not Linux
+        lines = []
+    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return models[0] if models else platform.processor() or platform.machine()
+
+
+def device_name(device: torch.device) -> str:
+    """The kind of device and its model: "cpu AMD EPYC"."""
+    model = torch.cuda.get_device_name(device) if device.type == "cuda" else _cpu_model()
+    return f"{device.type} {model}"

@@ -1,0 +1,53 @@
+"""Ranking metrics of link prediction: scores of positive pairs against those of one set of negative pairs.
+
+Ties count against the positive in hits and rank, as OGB's `Evaluator` does, and half in AUC.
+"""
+
+import torch
+from torch import Tensor
+
+
+def hits_at_k(positive: Tensor, negative: Tensor, k: int) -> float:
+    """The share of positives (float [P]) scored above the k-th best negative (float [M]).
+
+    Raises:
+        ValueError: there are fewer than k negatives (OGB would call every positive a hit), no positive, or a
+            score that is not finite.
+    """
+    _require_scores(positive, negative)
+    if negative.numel() < k:
+        raise ValueError(f"Hits@{k} needs at least {k} negatives, got {negative.numel()}")
+    return (positive > negative.topk(k).values[-1]).double().mean().item()
+
+
+def mean_reciprocal_rank(positive: Tensor, negative: Tensor) -> float:
+    """The mean over positives (float [P]) of 1 / rank among the negatives (float [M]).
+
+    Raises:
+        ValueError: no positive, no negative, or a score that is not finite.
+    """
+    _require_scores(positive, negative)
+    better = negative.numel() - torch.searchsorted(negative.sort().values, positive)
+    return (1 + better).double().reciprocal().mean().item()
+
+
+def area_under_curve(positive: Tensor, negative: Tensor) -> float:
+    """The chance that a positive (float [P]) is scored above a negative (float [M]); a tie counts half.
+
+    Raises:
+        ValueError: no positive, no negative, or a score that is not finite.
+    """
+    _require_scores(positive, negative)
+    ascending = negative.sort().values
+    below = torch.searchsorted(ascending, positive)
+    not_above = torch.searchsorted(ascending, positive, right=True)
+    return ((below + not_above).double().mean() / (2 * negative.numel())).item()
+
+
+def _require_scores(positive: Tensor, negative: Tensor) -> None:
+    for name, scores in (("positive", positive), ("negative", negative)):
+        if scores.numel() == 0:
+            raise ValueError(f"there is no {name} pair to score")
+        bad = int((~torch.isfinite(scores)).sum())
+        if bad:
+            raise ValueError(f"{bad} of {scores.numel()} {name} scores are not finite")

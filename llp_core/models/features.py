@@ -1,0 +1,64 @@
+"""Node features as the first layer takes them: dense, or sparse and never made dense."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Self
+
+import torch
+from torch import Tensor
+
+from llp_core.graph import select_rows
+
+
+@dataclass(frozen=True, eq=False)
+class NodeFeatures:
+    """Features of N nodes on a device, ready to be multiplied.
+
+    Attributes:
+        matrix: float32 [N, F], strided or `sparse_csr`.
+    """
+
+    matrix: Tensor
+
+    @classmethod
+    def of(cls, matrix: Tensor, device: torch.device | str = "cpu") -> Self:
+        """Takes features [N, F] to a device."""
+        return cls(matrix.to(device))
+
+    @property
+    def num_nodes(self) -> int:
+        return self.matrix.shape[0]
+
+    @property
+    def width(self) -> int:
+        return self.matrix.shape[1]
+
+    def rows(self, nodes: Tensor) -> Self:
+        """The features of some nodes, int64 [M], for inference: no gradient passes."""
+        return type(self)(select_rows(self.matrix, nodes))
+
+    def times(self, weight: Tensor) -> Tensor:
+        """float32 [N, H]: the product with float32 [F, H]."""
+        if self.matrix.layout == torch.strided or not torch.is_grad_enabled():
+            return self.matrix @ weight
+        product: Tensor = _SparseProduct.apply(self.matrix, self._transposed, weight)  # type: ignore[no-untyped-call]
+        return product
+
+    @cached_property
+    def _transposed(self) -> Tensor:
+        """`sparse_csr` [F, N], for the gradient."""
+        return self.matrix.t().to_sparse_csr()
+
+
+class _SparseProduct(torch.autograd.Function):
+    """matrix @ weight with the transposed matrix at hand, which autograd would make anew each time."""
+
+    @staticmethod
+    def forward(ctx: Any, matrix: Tensor, transposed: Tensor, weight: Tensor) -> Tensor:
+        ctx.transposed = transposed
+        with torch.autocast(weight.device.type, enabled=False):
+            return matrix @ weight
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[None, None, Tensor]:  # type: ignore[override]
+        return None, None, ctx.transposed @ gradient.contiguous()

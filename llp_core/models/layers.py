@@ -1,0 +1,102 @@
+"""Layers of the encoders and the decoder. Their weights are [in, out], as a sparse product needs them."""
+
+import torch
+from torch import Tensor, nn
+
+from llp_core.models.adjacency import Adjacency
+from llp_core.models.features import NodeFeatures
+
+
+class Linear(nn.Module):
+    """x W + b for dense values or `NodeFeatures`. Weights start uniform in +-1/sqrt(in), as PyTorch's do.
+
+    Args:
+        width_in, width_out: columns of x and of the result.
+        bias: whether there is a b.
+    """
+
+    def __init__(self, width_in: int, width_out: int, bias: bool = True) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(width_in, width_out))
+        self.bias = nn.Parameter(torch.empty(width_out)) if bias else None
+
+    def reset(self, rng: torch.Generator) -> None:
+        """Draws the weights anew."""
+        bound = self.weight.shape[0] ** -0.5
+        for parameter in self.parameters():
+            nn.init.uniform_(parameter, -bound, bound, generator=rng)
+
+    def forward(self, x: Tensor | NodeFeatures) -> Tensor:
+        product = x.times(self.weight) if isinstance(x, NodeFeatures) else x @ self.weight
+        return product if self.bias is None else product + self.bias
+
+
+class Dropout(nn.Module):
+    """Dropout whose mask comes from a generator of its own, since threads share the global one.
+
+    One random byte decides an element, eight from each drawn number: masks cost a fraction of what
+    `torch.nn.functional.dropout` takes on a CPU. The rate is rounded to a multiple of 1/256.
+
+    Args:
+        rate: share of elements set to 0, 0 <= rate < 1; the rest is scaled up to keep the mean.
+    """
+
+    def __init__(self, rate: float) -> None:
+        super().__init__()
+        self.threshold = min(round(rate * 256), 255)
+        self.rng: torch.Generator | None = None
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training or self.threshold == 0:
+            return x
+        if self.rng is None:
+            raise RuntimeError("Dropout has no generator: call LinkModel.set_generator before training")
+        numbers = torch.empty((x.numel() + 7) // 8, dtype=torch.int64, device=x.device)
+        random_bytes = numbers.random_(-(2**63), None, generator=self.rng).view(torch.uint8)[: x.numel()]
+        keep = (random_bytes >= self.threshold).view(x.shape)
+        return x * keep * (256 / (256 - self.threshold))
+
+
+class SAGELayer(nn.Module):
+    """GraphSAGE with the mean over neighbours: W_n mean(x_j) + W_s x_i + b (arXiv 1706.02216).
+
+    The mean is taken after the linear map, which gives the same result and keeps wide sparse features out of
+    it. A node without neighbours has mean 0.
+
+    Args:
+        width_in, width_out: columns of x and of the result.
+    """
+
+    def __init__(self, width_in: int, width_out: int) -> None:
+        super().__init__()
+        self.neighbor = Linear(width_in, width_out, bias=False)
+        self.own = Linear(width_in, width_out)
+
+    def forward(self, x: Tensor | NodeFeatures, adjacency: Adjacency) -> Tensor:
+        count = adjacency.matrix.shape[0]
+        mean = adjacency.sum_neighbors(self.neighbor(x)) / adjacency.degree[:count, None].clamp(min=1)
+        return mean + self.own(x)[:count]
+
+
+class GCNLayer(nn.Module):
+    """Graph convolution: D^-1/2 (A + I) D^-1/2 x W + b, D the degrees of A + I (arXiv 1609.02907).
+
+    Args:
+        width_in, width_out: columns of x and of the result.
+    """
+
+    def __init__(self, width_in: int, width_out: int) -> None:
+        super().__init__()
+        self.linear = Linear(width_in, width_out, bias=False)
+        self.bias = nn.Parameter(torch.empty(width_out))
+
+    def reset(self, rng: torch.Generator) -> None:
+        """Draws the bias anew; the linear map is drawn by itself."""
+        bound = self.linear.weight.shape[0] ** -0.5
+        nn.init.uniform_(self.bias, -bound, bound, generator=rng)
+
+    def forward(self, x: Tensor | NodeFeatures, adjacency: Adjacency) -> Tensor:
+        count = adjacency.matrix.shape[0]
+        scale = (adjacency.degree[:, None] + 1).rsqrt()
+        scaled = self.linear(x) * scale
+        return (adjacency.sum_neighbors(scaled) + scaled[:count]) * scale[:count] + self.bias

@@ -1,0 +1,145 @@
+"""A model that scores node pairs: an encoder, then an MLP on the Hadamard product of two representations."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from torch import Tensor, nn
+
+from llp_core.errors import InputError
+from llp_core.models.adjacency import Adjacency
+from llp_core.models.features import NodeFeatures
+from llp_core.models.layers import Dropout, GCNLayer, Linear, SAGELayer
+from llp_core.store import read_json, read_tensors, write_json, write_tensors
+
+PAIRS_AT_ONCE = 1 << 16
+"""Pairs that are decoded at once, which bounds memory."""
+
+
+class ModelSpec(BaseModel):
+    """What rebuilds a model before its weights are read."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    encoder: Literal["mlp", "sage", "gcn"]
+    features: Annotated[int, Field(ge=1)]
+    """Width F of the node features."""
+    hidden: Annotated[int, Field(ge=1)]
+    """Width D of layers and representations."""
+    layers: Annotated[int, Field(ge=1)]
+    dropout: Annotated[float, Field(ge=0, lt=1)]
+
+
+class Encoder(nn.Module):
+    """Layers with ReLU and dropout between them, none after the last.
+
+    Args:
+        spec: kind and sizes. An MLP sees only features; SAGE and GCN pass messages in each layer.
+    """
+
+    def __init__(self, spec: ModelSpec) -> None:
+        super().__init__()
+        layer = {"mlp": Linear, "sage": SAGELayer, "gcn": GCNLayer}[spec.encoder]
+        widths = [spec.features] + [spec.hidden] * spec.layers
+        self.needs_graph = spec.encoder != "mlp"
+        self.layers = nn.ModuleList(layer(a, b) for a, b in zip(widths[:-1], widths[1:], strict=True))
+        self.dropout = Dropout(spec.dropout)
+
+    def forward(self, features: NodeFeatures, adjacencies: Sequence[Adjacency]) -> Tensor:
+        """Representations, float32 [N, D].
+
+        Args:
+            features: of N nodes.
+            adjacencies: one for each layer, or one for all of them; an MLP looks at none.
+        """
+        x: Tensor | NodeFeatures = features
+        for number, layer in enumerate(self.layers):
+            if number:
+                assert isinstance(x, Tensor)
+                x = self.dropout(x.relu())
+            x = layer(x, adjacencies[min(number, len(adjacencies) - 1)]) if self.needs_graph else layer(x)
+        assert isinstance(x, Tensor)
+        return x
+
+
+class Decoder(nn.Module):
+    """The logit of a pair: an MLP with one hidden layer on h_i * h_j, hence symmetric.
+
+    Args:
+        spec: gives width and dropout.
+    """
+
+    def __init__(self, spec: ModelSpec) -> None:
+        super().__init__()
+        self.hidden = Linear(spec.hidden, spec.hidden)
+        self.out = Linear(spec.hidden, 1)
+        self.dropout = Dropout(spec.dropout)
+
+    def forward(self, product: Tensor) -> Tensor:
+        """Logits, float32 [...], of Hadamard products, float32 [..., D]."""
+        logits: Tensor = self.out(self.dropout(self.hidden(product).relu()))
+        return logits.squeeze(-1)
+
+
+class LinkModel(nn.Module):
+    """Encoder and decoder.
+
+    Args:
+        spec: kind and sizes.
+        rng: draws the first weights; without it they hold nothing of use until weights are loaded.
+    """
+
+    def __init__(self, spec: ModelSpec, rng: torch.Generator | None = None) -> None:
+        super().__init__()
+        self.spec = spec
+        self.encoder = Encoder(spec)
+        self.decoder = Decoder(spec)
+        if rng is not None:
+            for module in self.modules():
+                if isinstance(module, (Linear, GCNLayer)):
+                    module.reset(rng)
+
+    def set_generator(self, rng: torch.Generator) -> None:
+        """Lets dropout draw from a generator, on the model's device."""
+        for module in self.modules():
+            if isinstance(module, Dropout):
+                module.rng = rng
+
+    def encode(self, features: NodeFeatures, *adjacencies: Adjacency) -> Tensor:
+        """Node representations, float32 [N, D] (see `Encoder.forward`)."""
+        representations: Tensor = self.encoder(features, adjacencies)
+        return representations
+
+    def decode(self, representations: Tensor, pairs: Tensor) -> Tensor:
+        """Logits, float32 [P], of pairs, int64 [2, P], from representations, float32 [N, D]."""
+        logits: Tensor = self.decoder(representations[pairs[0]] * representations[pairs[1]])
+        return logits
+
+    @torch.inference_mode()
+    def score(self, representations: Tensor, pairs: Tensor) -> Tensor:
+        """Logits, float32 [P], of any number of pairs, int64 [2, P], in bounded chunks and without dropout."""
+        self.eval()
+        parts = [self.decode(representations, chunk) for chunk in pairs.split(PAIRS_AT_ONCE, dim=1)]
+        return torch.cat(parts) if parts else representations.new_empty(0)
+
+
+def save_model(model: LinkModel, folder: Path, about: dict[str, Any]) -> None:
+    """Writes model.safetensors and model.json (the spec, and `about`) into a folder that exists."""
+    write_tensors(folder / "model.safetensors", model.state_dict())
+    write_json(folder / "model.json", {**model.spec.model_dump(), **about})
+
+
+def load_model(folder: Path, device: torch.device | str = "cpu") -> LinkModel:
+    """Reads a model, ready for inference.
+
+    Raises:
+        InputError: a file is missing, or the weights do not fit the spec.
+    """
+    try:
+        model = LinkModel(ModelSpec.model_validate(read_json(folder / "model.json")))
+        model.load_state_dict(read_tensors(folder / "model.safetensors"))
+    except (ValidationError, RuntimeError) as error:
+        raise InputError(f"{folder}: the model cannot be rebuilt: {error}") from None
+    return model.to(device).eval()

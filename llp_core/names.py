@@ -1,0 +1,14 @@
+"""The names that files, settings and figures share. Importing this imports nothing heavy."""
+
+from typing import Literal, get_args
+
+Setting = Literal["transductive", "production", "cold_start"]
+SETTINGS: tuple[Setting, ...] = get_args(Setting)
+
+Method = Literal["label", "logit", "representation", "rank", "distribution", "llp"]
+METHODS: tuple[Method, ...] = get_args(Method)
+TEACHER = "teacher"
+
+EDGE_GROUPS = ("old-old", "old-new", "new-new")
+"""Groups of test edges by how many of their ends are new: 0, 1, 2."""
+ALL_EDGES = "all"

@@ -1,0 +1,125 @@
+"""Splits of a graph's edges for the three settings, and the part of a split that training may see.
+
+Transductive: all nodes are known, edges are held out. Production: some nodes and edges appear only at
+inference. Cold start: production's split, but the new nodes have no edge at inference.
+"""
+
+import torch
+from torch import Tensor
+
+from llp_core.config import ProductionParams, SplitParams
+from llp_core.graph import pair_keys, select_rows
+from llp_core.names import Setting
+from llp_core.sampling import generator, sample_negatives
+from llp_core.types import Graph, LinkSplit, TrainingGraph
+
+
+def make_split(graph: Graph, setting: Setting, params: SplitParams) -> LinkSplit:
+    """Splits the edges of a graph.
+
+    Args:
+        graph: whole.
+        setting: one of the three.
+        params: seed and shares; those of production must be given.
+
+    Raises:
+        ValueError: the graph is too small or too dense to draw from.
+    """
+    rng = generator(params.seed, "split", "transductive" if setting == "transductive" else "production")
+    if setting == "transductive":
+        return _transductive(graph, params.transductive.valid_share, params.transductive.test_share, rng)
+    split = _production(graph, params.production, rng)
+    return split if setting == "production" else _without_edges_at_new_nodes(split)
+
+
+def training_graph(split: LinkSplit, features: Tensor) -> TrainingGraph:
+    """The part of a split, and of the whole graph's features [N, F], that training may see.
+
+    A new node has neither an id nor a row of features in it.
+    """
+    nodes = (~split.is_new).nonzero().flatten()
+    position = torch.full((split.num_nodes,), -1, dtype=torch.int64)
+    position[nodes] = torch.arange(nodes.numel())
+    return TrainingGraph(
+        nodes=nodes,
+        features=select_rows(features, nodes),
+        edges=position[split.train_edges],
+        valid_edges=position[split.valid_edges],
+        valid_negatives=position[split.valid_negatives],
+    )
+
+
+def _transductive(graph: Graph, valid_share: float, test_share: float, rng: torch.Generator) -> LinkSplit:
+    valid, test, train = _partition(graph.edges, (valid_share, test_share), rng)
+    count = valid.shape[1] + test.shape[1]
+    negatives = sample_negatives(pair_keys(graph.edges, graph.num_nodes), graph.num_nodes, count, rng)
+    return LinkSplit(
+        setting="transductive",
+        is_new=torch.zeros(graph.num_nodes, dtype=torch.bool),
+        train_edges=train,
+        valid_edges=valid,
+        valid_negatives=negatives[:, : valid.shape[1]],
+        inference_edges=train.clone(),
+        test_edges=test,
+        test_negatives=negatives[:, valid.shape[1] :],
+    )
+
+
+def _production(graph: Graph, params: ProductionParams, rng: torch.Generator) -> LinkSplit:
+    if params.new_node_share is None or params.test_share is None:
+        raise ValueError("split.production: new_node_share and test_share must be given for this data set")
+    num_nodes = graph.num_nodes
+    new = torch.randperm(num_nodes, generator=rng)[: int(params.new_node_share * num_nodes)]
+    is_new = torch.zeros(num_nodes, dtype=torch.bool)
+    is_new[new] = True
+    new_ends = is_new[graph.edges].sum(0)
+    share = params.test_share
+    test, valid, extra, train = _partition(
+        graph.edges[:, new_ends == 0], (share, params.valid_share, params.extra_share), rng
+    )
+    test_old_new, old_new = _partition(graph.edges[:, new_ends == 1], (share,), rng)
+    test_new_new, new_new = _partition(graph.edges[:, new_ends == 2], (share,), rng)
+    tests = torch.cat((test, test_old_new, test_new_new), dim=1)
+
+    known = pair_keys(graph.edges, num_nodes)
+    test_negatives = sample_negatives(known, num_nodes, tests.shape[1], rng)
+    # Validation negatives lie among the old nodes: draw them there, in the old nodes' own numbering.
+    old = (~is_new).nonzero().flatten()
+    position = torch.zeros(num_nodes, dtype=torch.int64)
+    position[old] = torch.arange(old.numel())
+    taken = torch.cat((graph.edges, test_negatives), dim=1)
+    taken = position[taken[:, ~is_new[taken].any(0)]]
+    valid_negatives = sample_negatives(pair_keys(taken, old.numel()).sort().values, old.numel(), valid.shape[1], rng)
+    return LinkSplit(
+        setting="production",
+        is_new=is_new,
+        train_edges=train,
+        valid_edges=valid,
+        valid_negatives=old[valid_negatives],
+        inference_edges=torch.cat((train, extra, old_new, new_new), dim=1),
+        test_edges=tests,
+        test_negatives=test_negatives,
+    )
+
+
+def _without_edges_at_new_nodes(split: LinkSplit) -> LinkSplit:
+    """Cold start: messages pass among old nodes only, and the test edges are those that touch a new node."""
+    known = ~split.is_new[split.inference_edges].any(0)
+    touching = split.is_new[split.test_edges].any(0)
+    return LinkSplit(
+        setting="cold_start",
+        is_new=split.is_new,
+        train_edges=split.train_edges,
+        valid_edges=split.valid_edges,
+        valid_negatives=split.valid_negatives,
+        inference_edges=split.inference_edges[:, known],
+        test_edges=split.test_edges[:, touching],
+        test_negatives=split.test_negatives,
+    )
+
+
+def _partition(edges: Tensor, shares: tuple[float, ...], rng: torch.Generator) -> list[Tensor]:
+    """Random disjoint parts of int64 [2, E] of the given shares, rounded down; then what is left."""
+    order = torch.randperm(edges.shape[1], generator=rng)
+    sizes = [int(share * edges.shape[1]) for share in shares]
+    return [edges[:, part] for part in order.split([*sizes, edges.shape[1] - sum(sizes)])]

@@ -1,0 +1,55 @@
+"""Stages from raw files to a split: download, prepare, validate, split."""
+
+from llp_core import paths
+from llp_core.checks import check_graph, check_split, write_findings
+from llp_core.config import Params
+from llp_core.datasets import get_dataset
+from llp_core.errors import InputError
+from llp_core.names import Setting
+from llp_core.splits import make_split
+from llp_core.store import load, new_folder, save, write_json
+from llp_core.types import Graph
+
+
+def download(params: Params) -> None:
+    """Brings the raw files of the data set to data/raw."""
+    dataset = get_dataset(params.data.name)
+    made = {"stage": "download", "data": params.data.model_dump(mode="json")}
+    with new_folder(paths.RAW, made) as folder:
+        dataset.download(folder, params.data)
+
+
+def prepare(params: Params) -> None:
+    """Reads the raw files as a canonical graph, and counts what is dropped on the way."""
+    graph, dropped = get_dataset(params.data.name).load(paths.RAW, params.data)
+    made = {"stage": "prepare", "data": params.data.model_dump(mode="json")}
+    with new_folder(paths.GRAPH, made) as folder:
+        save(graph, folder)
+        write_json(folder / "dropped.json", dict(dropped))
+
+
+def validate(params: Params) -> None:
+    """Checks nodes and edges."""
+    findings = check_graph(load(Graph, paths.GRAPH), params.validate_)
+    findings.require("validate")
+    made = {"stage": "validate", "validate": params.validate_.model_dump(mode="json")}
+    with new_folder(paths.CHECKS, made) as folder:
+        write_findings(findings, folder)
+
+
+def split(params: Params, setting: Setting) -> None:
+    """Holds edges out for validation and test, and checks that nothing leaks."""
+    graph = load(Graph, paths.GRAPH)
+    dataset = get_dataset(params.data.name)
+    chosen = params.split.with_shares_of(dataset.new_node_share, dataset.test_share)
+    try:
+        made_split = make_split(graph, setting, chosen)
+    except ValueError as error:
+        raise InputError(f"data set {graph.name}, setting {setting}: it cannot be split. {error}") from None
+    findings = check_split(made_split, graph)
+    findings.require(f"split-{setting}")
+    made = {"stage": "split", "setting": setting, "split": chosen.model_dump(mode="json")}
+    with new_folder(paths.split(setting), made) as folder:
+        save(made_split, folder)
+        (folder / "checks").mkdir()
+        write_findings(findings, folder / "checks")

@@ -1,0 +1,66 @@
+"""Stages that measure: evaluate reads the test edges, once; latency times teacher and students."""
+
+import logging
+from collections.abc import Iterator
+
+import torch
+
+from llp_core import paths
+from llp_core.config import Params
+from llp_core.evaluation import evaluate as evaluate_split
+from llp_core.graph import csr
+from llp_core.latency import ModelScorer, measure, to_json_line, to_text
+from llp_core.models import Adjacency, LinkModel, NodeFeatures, load_model
+from llp_core.names import TEACHER, Setting
+from llp_core.sampling import generator
+from llp_core.store import load, new_folder, save, write_json
+from llp_core.training.runs import resolve_device
+from llp_core.types import Graph, LinkSplit
+
+logger = logging.getLogger(__name__)
+
+
+def evaluate(params: Params, setting: Setting) -> None:
+    """Scores the test edges with every model."""
+    device = resolve_device(params.run)
+    split = load(LinkSplit, paths.split(setting))
+    features = NodeFeatures.of(load(Graph, paths.GRAPH).features, device)
+    adjacency = Adjacency.from_edges(split.inference_edges, split.num_nodes, device)
+    logits = {}
+    for method, model in _models(setting, device):
+        with torch.inference_mode():
+            representations = model.encode(features, adjacency)
+        pairs = (split.test_edges.to(device), split.test_negatives.to(device))
+        logits[method] = (model.score(representations, pairs[0]), model.score(representations, pairs[1]))
+    evaluation = evaluate_split(split, logits)
+    made = {"stage": "evaluate", "setting": setting, "run": params.run.model_dump(mode="json")}
+    with new_folder(paths.evaluation(setting), made) as folder:
+        save(evaluation, folder)
+        write_json(folder / "metrics.json", evaluation.figures)
+
+
+def latency(params: Params, setting: Setting) -> None:
+    """Times the teacher against every student."""
+    device = resolve_device(params.run)
+    split = load(LinkSplit, paths.split(setting))
+    features = NodeFeatures.of(load(Graph, paths.GRAPH).features, device)
+    graph = csr(split.inference_edges, split.num_nodes).to(device)
+    scorers = {
+        method: ModelScorer(model, features, graph if model.encoder.needs_graph else None)
+        for method, model in _models(setting, device)
+    }
+    pairs = torch.cat((split.test_edges, split.test_negatives), dim=1)
+    rng = generator(params.run.seed, "latency")
+    table = measure(scorers, split.num_nodes, pairs, params.latency, device, params.run.threads, setting, rng)
+    line = to_json_line(table)
+    made = {"stage": "latency", "setting": setting, "latency": params.latency.model_dump(mode="json")}
+    with new_folder(paths.latency(setting), made) as folder:
+        save(table, folder)
+        (folder / "latency.json").write_text(line + "\n", encoding="utf-8")
+    logger.info("%s\n%s", to_text(table), line)
+
+
+def _models(setting: Setting, device: torch.device) -> Iterator[tuple[str, LinkModel]]:
+    yield TEACHER, load_model(paths.teacher(setting), device)
+    for folder in sorted(path for path in paths.students(setting).iterdir() if path.is_dir()):
+        yield folder.name, load_model(folder, device)

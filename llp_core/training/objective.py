@@ -1,0 +1,129 @@
+"""What a model minimises: the weighted losses of one step, in chunks that bound memory."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from llp_core.graph import pair_keys
+from llp_core.losses import distribution_loss, label_loss, logit_loss, rank_loss, representation_loss
+from llp_core.models import LinkModel
+from llp_core.sampling import sample_negatives
+from llp_core.types import Contexts, TeacherScores
+
+Shares = dict[str, Tensor]
+"""Loss -> a chunk's share of it; the shares of all chunks of a step add up to the loss, a mean over the step."""
+
+ELEMENTS_AT_ONCE = 1 << 22
+"""Numbers in the largest tensor of one chunk: 16 MiB of float32, small enough to stay near the caches."""
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """One step of the optimiser.
+
+    Attributes:
+        epoch: from 0.
+        edges: int64 [B], which training edges.
+        anchors: int64 [A'], which anchors.
+    """
+
+    epoch: int
+    edges: Tensor
+    anchors: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Teaching:
+    """What a student learns from: contexts, the teacher's scores, and the settings of the matching losses."""
+
+    contexts: Contexts
+    scores: TeacherScores
+    margin: float
+    temperature: float
+
+
+@dataclass(frozen=True, eq=False)
+class Objective:
+    """A weighted sum of losses on the training edges and, for a student, on the contexts of anchors.
+
+    Attributes:
+        edges: int64 [2, E], the training edges, on the CPU.
+        num_nodes: A.
+        weights: loss -> weight; a loss of weight 0 is not computed.
+        teaching: None for a teacher.
+        rng: CPU generator of the sampled pairs without an edge.
+    """
+
+    edges: Tensor
+    num_nodes: int
+    weights: Mapping[str, float]
+    teaching: Teaching | None
+    rng: torch.Generator
+
+    def chunks(self, model: LinkModel, representations: Tensor, step: Step) -> Iterator[Shares]:
+        """The losses of one step, chunk by chunk, unweighted. Chunks share no computation.
+
+        Args:
+            model: in training mode.
+            representations: float32 [A, D]; the gradient is taken up to here.
+            step: which edges and anchors.
+        """
+        active = {name for name, weight in self.weights.items() if weight > 0}
+        if active & {"label", "logit"}:
+            yield from self._pair_chunks(model, representations, step, active)
+        if active & {"rank", "distribution"}:
+            yield from self._context_chunks(model, representations, step, active)
+        if "representation" in active:
+            assert self.teaching is not None
+            target = self.teaching.scores.representations[step.anchors].to(representations.device)
+            yield {"representation": representation_loss(representations[step.anchors], target)}
+
+    def _pair_chunks(self, model: LinkModel, representations: Tensor, step: Step, active: set[str]) -> Iterator[Shares]:
+        pairs = torch.cat((self.edges[:, step.edges], self._negatives(step)), dim=1)
+        labels = torch.zeros(pairs.shape[1])
+        labels[: step.edges.numel()] = 1
+        teacher = self._teacher_logits(step) if "logit" in active else None
+        for chunk in torch.arange(pairs.shape[1]).split(max(1, ELEMENTS_AT_ONCE // model.spec.hidden)):
+            share = chunk.numel() / pairs.shape[1]
+            logits = model.decode(representations, pairs[:, chunk].to(representations.device))
+            losses = {}
+            if "label" in active:
+                losses["label"] = share * label_loss(logits, labels[chunk].to(logits.device))
+            if teacher is not None:
+                losses["logit"] = share * logit_loss(logits, teacher[chunk].to(logits.device))
+            yield losses
+
+    def _negatives(self, step: Step) -> Tensor:
+        """New ones each step; for logit matching those that the teacher has scored, so that both losses see the same."""
+        if self.weights.get("logit", 0) > 0:
+            assert self.teaching is not None
+            scores = self.teaching.scores
+            return scores.negatives[step.epoch % scores.negatives.shape[0]][:, step.edges].long()
+        return sample_negatives(pair_keys(self.edges, self.num_nodes), self.num_nodes, step.edges.numel(), self.rng)
+
+    def _teacher_logits(self, step: Step) -> Tensor:
+        assert self.teaching is not None
+        scores = self.teaching.scores
+        negative = scores.negative_logits[step.epoch % scores.negatives.shape[0]]
+        return torch.cat((scores.edge_logits[step.edges], negative[step.edges]))
+
+    def _context_chunks(self, model: LinkModel, representations: Tensor, step: Step, active: set[str]) -> Iterator[Shares]:
+        assert self.teaching is not None
+        contexts, teaching = self.teaching.contexts, self.teaching
+        round_number = step.epoch % contexts.rounds
+        size = contexts.nodes.shape[2]
+        widest = size * max(model.spec.hidden, size if "rank" in active else 0)
+        for anchors in step.anchors.split(max(1, ELEMENTS_AT_ONCE // widest)):
+            share = anchors.numel() / step.anchors.numel()
+            nodes = contexts.nodes[round_number, anchors].long().to(representations.device)
+            teacher = teaching.scores.context_logits[round_number, anchors].to(representations.device)
+            own = representations[anchors.to(representations.device)]
+            logits = model.decoder(own[:, None, :] * representations[nodes])
+            losses = {}
+            if "rank" in active:
+                losses["rank"] = share * rank_loss(logits, teacher, teaching.margin)
+            if "distribution" in active:
+                losses["distribution"] = share * distribution_loss(logits, teacher, teaching.temperature)
+            yield losses

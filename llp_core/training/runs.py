@@ -1,0 +1,135 @@
+"""A teacher and its candidates, and a student of each method, trained from what a split lets them see."""
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from llp_core.config import ModelParams, RunParams, StudentParams, TeacherParams
+from llp_core.errors import InputError
+from llp_core.models import LinkModel, ModelSpec
+from llp_core.names import Method
+from llp_core.progress import Progress
+from llp_core.sampling import generator
+from llp_core.training.checkpoint import Checkpoint, fingerprint
+from llp_core.training.loop import Fit, Trainer
+from llp_core.training.objective import Objective, Teaching
+from llp_core.types import Contexts, TeacherScores, TrainingGraph
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """A model with the weights of its best epoch, and how its training went."""
+
+    model: LinkModel
+    fit: Fit
+
+
+def resolve_device(run: RunParams) -> torch.device:
+    """The device that params.yaml asks for.
+
+    Raises:
+        InputError: cuda is asked for and there is none.
+    """
+    if run.device == "cuda" and not torch.cuda.is_available():
+        raise InputError("run.device: cuda is asked for, but PyTorch finds no GPU here. Set it to auto or cpu.")
+    return torch.device("cuda" if run.device != "cpu" and torch.cuda.is_available() else "cpu")
+
+
+def train_teachers(graph: TrainingGraph, params: TeacherParams, run: RunParams, workspace: Path) -> Iterator[Trained]:
+    """Trains `params.candidates` teachers, each from its own seed, one after the other.
+
+    Args:
+        graph: what training may see.
+        params, run: settings.
+        workspace: a folder for the states of trainings under way; its name stands in progress lines.
+    """
+    for number in range(params.candidates):
+        yield _train(graph, params.encoder, params, {"label": 1.0}, None, run, workspace, f"teacher-{number}")
+
+
+def train_student(
+    graph: TrainingGraph,
+    method: Method,
+    contexts: Contexts,
+    scores: TeacherScores,
+    params: StudentParams,
+    run: RunParams,
+    workspace: Path,
+) -> Trained:
+    """Trains a student of one method.
+
+    Args:
+        graph: what training may see.
+        method: names the losses (`llp_core.config.METHOD_LOSSES`).
+        contexts, scores: what the teacher left.
+        params, run: settings.
+        workspace: a folder for the states of trainings under way; its name stands in progress lines.
+
+    Raises:
+        InputError: representations of teacher and student are of different width and are to be matched.
+    """
+    weights = params.loss_weights(method)
+    width = scores.representations.shape[1]
+    if weights.get("representation", 0) > 0 and width != params.hidden:
+        raise InputError(
+            f"student.hidden is {params.hidden} and the teacher's width is {width}: representation matching compares "
+            "them number by number. Make student.hidden and teacher.hidden equal, or leave the method out."
+        )
+    teaching = Teaching(contexts, scores, params.margin, params.temperature)
+    return _train(graph, "mlp", params, weights, teaching, run, workspace, f"student-{method}")
+
+
+def _train(
+    graph: TrainingGraph,
+    encoder: Literal["mlp", "sage", "gcn"],
+    params: ModelParams,
+    weights: Mapping[str, float],
+    teaching: Teaching | None,
+    run: RunParams,
+    workspace: Path,
+    name: str,
+) -> Trained:
+    device = resolve_device(run)
+    spec = ModelSpec(
+        encoder=encoder,
+        features=graph.features.shape[1],
+        hidden=params.hidden,
+        layers=params.layers,
+        dropout=params.dropout,
+    )
+    # The setting is no part of a seed: cold start trains the very models of production, so that the two settings
+    # differ by the edges at new nodes alone.
+    model = LinkModel(spec, generator(run.seed, name, "weights")).to(device)
+    sampling = generator(run.seed, name, "sampling")
+    objective = Objective(graph.edges, graph.num_nodes, weights, teaching, sampling)
+    settings = {
+        "name": name,
+        "spec": spec.model_dump(),
+        "run": run.model_dump(),
+        "device": str(device),
+        "params": params.model_dump(mode="json"),
+        "weights": dict(weights),
+    }
+    checkpoint = Checkpoint(workspace / name, fingerprint(settings, _tensors(graph, teaching)))
+    dropout = generator(run.seed, name, "dropout", device=device)
+    trainer = Trainer(model, graph, objective, params, dropout, checkpoint)
+    with Progress(params.max_epochs, f"{workspace.name}: {name}") as progress:
+        fit = trainer.fit(progress)
+    return Trained(model.eval(), fit)
+
+
+def _tensors(*sources: object) -> dict[str, Tensor]:
+    """Every tensor in some dataclasses and those within them, by name."""
+    tensors: dict[str, Tensor] = {}
+    for source in sources:
+        if dataclasses.is_dataclass(source):
+            values = {field.name: getattr(source, field.name) for field in dataclasses.fields(source)}
+            tensors |= {name: value for name, value in values.items() if isinstance(value, Tensor)}
+            nested = _tensors(*values.values())
+            tensors |= {f"{type(source).__name__}.{name}": value for name, value in nested.items()}
+    return tensors

@@ -1,0 +1,152 @@
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from llp_core.datasets.columns import encode, guess_kind
+from llp_core.datasets.tables import Table
+from llp_core.errors import InputError
+
+
+def table(folder, **columns):
+    """A table that looks as if read from a CSV file, where it is text."""
+    path = folder / "nodes.csv"
+    pd.DataFrame(columns).to_csv(path)
+    return Table("nodes.csv", path, pa.table(columns))
+
+
+def test_numbers_get_mean_0_and_deviation_1(tmp_path):
+    # Mean 2, deviation sqrt(2 / 3) = 0.8165; and mean 20, deviation 10.
+    features = encode(table(tmp_path, x=["1", "2", "3"], y=[20.0, 7.7526, 32.2474]), ["x", "y"], {}, 10)
+    assert features.matrix.layout == torch.strided
+    assert features.matrix.dtype == torch.float32
+    expected = torch.tensor([[-1.2247, 0.0], [0.0, -1.2247], [1.2247, 1.2247]])
+    torch.testing.assert_close(features.matrix, expected, atol=1e-4, rtol=0)
+
+
+def test_categories_are_one_hot_in_alphabetical_order(tmp_path):
+    features = encode(table(tmp_path, colour=["red", "blue", "red"]), ["colour"], {"colour": "category"}, 10)
+    assert features.matrix.layout == torch.sparse_csr
+    assert features.matrix.to_dense().tolist() == [[0, 1], [1, 0], [0, 1]]
+
+
+def test_text_is_tf_idf_with_rows_of_length_1(tmp_path):
+    # Each word is in two of the rows, so both weigh the same: 1 / sqrt(2) where they stand together.
+    features = encode(table(tmp_path, about=["A b", "a.", "b"]), ["about"], {"about": "text"}, 10)
+    assert features.matrix.layout == torch.sparse_csr
+    torch.testing.assert_close(features.matrix.to_dense(), torch.tensor([[0.70711, 0.70711], [1, 0], [0, 1]]))
+
+
+def test_columns_stand_side_by_side_in_the_order_of_the_file(tmp_path):
+    columns = {"about": ["a", "b"], "x": [1, 3], "colour": ["red", "blue"], "note": ["p", "q"]}
+    kinds = {"about": "text", "colour": "category", "note": "ignore"}
+    features = encode(table(tmp_path, **columns), list(columns), kinds, 10)
+    assert features.matrix.to_dense().tolist() == [[1, 0, -1, 0, 1], [0, 1, 1, 1, 0]]
+    assert features.kinds == {"about": "text", "x": "number", "colour": "category", "note": "ignore"}
+
+
+def test_columns_that_say_nothing_are_left_out_and_counted(tmp_path):
+    columns = {"x": [1, 3], "same": [2, 2], "colour": ["red", "red"], "nearly": [0.1, 0.1]}
+    features = encode(table(tmp_path, **columns), list(columns), {"colour": "category"}, 10)
+    assert features.matrix.tolist() == [[-1], [1]]
+    assert features.constant_columns == 3
+
+
+def test_the_most_frequent_words_and_categories_stay(tmp_path):
+    # In rows: a 3, b 2, c 1; red 2, blue 2, green 1: of equals the first of the alphabet.
+    columns = {"about": ["a b b", "a b", "a c", "a", "a"], "colour": ["red", "blue", "red", "blue", "green"]}
+    given = {"about": "text", "colour": "category"}
+    features = encode(table(tmp_path, **columns), list(columns), given, 2)
+    assert features.matrix.shape == (5, 4)
+    assert features.rare_values == 1 + 1
+    assert features.matrix.to_dense()[:, 2:].tolist() == [[0, 1], [1, 0], [0, 1], [1, 0], [0, 0]]
+    assert features.matrix.to_dense()[2, 1] == 0, "b is not in row 2, and c is left out"
+
+
+def test_kinds_are_guessed_from_the_values(tmp_path):
+    many = [f"word{row} and more" for row in range(20)]
+    columns = {
+        "numbers": [str(row) for row in range(20)],
+        "floats": [row / 2 for row in range(20)],
+        "flags": [row % 2 == 0 for row in range(20)],
+        "two_words": ["low", "high"] * 10,
+        "three_words": ["low", "high", "mid", "low"] * 5,
+        "text": many,
+        "some_numbers": ["1", "x y"] * 10,
+    }
+    kinds = {column: guess_kind(table(tmp_path, **columns), column) for column in columns}
+    assert kinds == {
+        "numbers": "number",
+        "floats": "number",
+        "flags": "number",
+        "two_words": "category",
+        "three_words": "text",
+        "text": "text",
+        "some_numbers": "category",
+    }
+
+
+@pytest.mark.parametrize("stray", ["tall", "NaN", "inf", "1O"])
+def test_one_stray_word_among_numbers_is_an_error_and_no_category(tmp_path, stray):
+    size = table(tmp_path, size=["1", "2", stray, "4"])
+    message = f"column 'size', line 4: expected a finite number, found '{stray}'. .* set data.files.columns.size to"
+    with pytest.raises(InputError, match=message):
+        encode(size, ["size"], {}, 10)
+
+
+def test_a_stray_word_is_fine_where_the_owner_says_category(tmp_path):
+    features = encode(table(tmp_path, size=["1", "2", "tall"]), ["size"], {"size": "category"}, 10)
+    assert features.matrix.to_dense().tolist() == [[1, 0, 0], [0, 1, 0], [0, 0, 1]]
+
+
+def test_text_in_a_column_set_to_number_is_an_error(tmp_path):
+    with pytest.raises(InputError, match="column 'x', line 2: expected a finite number, found 'red'"):
+        encode(table(tmp_path, x=["red", "blue"]), ["x"], {"x": "number"}, 10)
+
+
+@pytest.mark.parametrize("kind", ["number", "category", "text"])
+def test_an_empty_value_is_an_error_in_every_kind(tmp_path, kind):
+    with pytest.raises(InputError, match=r"column 'x', line 3: expected .*, found nothing"):
+        encode(table(tmp_path, x=["1", "", "2"]), ["x"], {"x": kind}, 10)
+
+
+def test_text_without_a_word_is_an_error(tmp_path):
+    with pytest.raises(InputError, match="column 'x': expected text, found no letter or digit"):
+        encode(table(tmp_path, x=["-", "?"]), ["x"], {"x": "text"}, 10)
+
+
+def test_a_type_that_is_neither_number_nor_text_is_an_error(tmp_path):
+    lists = table(tmp_path, x=[[1], [2]])
+    with pytest.raises(InputError, match="column 'x': expected numbers or text, found type list"):
+        encode(lists, ["x"], {}, 10)
+    assert encode(Table("n", lists.path, pa.table({"x": [[1], [2]], "y": [1, 2]})), ["x", "y"], {"x": "ignore"}, 10)
+
+
+@pytest.mark.parametrize(
+    ("columns", "given"), [({"same": [1, 1]}, {}), ({"x": [1, 2]}, {"x": "ignore"}), ({"id": ["a", "b"]}, None)]
+)
+def test_a_table_without_a_feature_is_an_error(tmp_path, columns, given):
+    with pytest.raises(InputError, match="expected at least one feature column whose values differ, found none"):
+        encode(table(tmp_path, **columns), list(columns) if given is not None else [], given or {}, 10)
+
+
+@given(st.lists(st.floats(-1e38, 1e38), min_size=2, max_size=20))
+def test_standardised_numbers_are_finite(tmp_path_factory, numbers):
+    ids = list(range(len(numbers)))
+    features = encode(table(tmp_path_factory.mktemp("t"), i=ids, x=numbers), ["i", "x"], {}, 10)
+    assert torch.isfinite(features.matrix).all()
+    assert features.constant_columns == 2 - features.matrix.shape[1]
+
+
+@given(st.lists(st.text("ab ", min_size=1).filter(str.strip), min_size=2, max_size=12), st.integers(1, 4))
+def test_words_stay_sparse_and_within_the_limit(tmp_path_factory, texts, most):
+    data = pa.table({"about": texts, "x": list(range(len(texts)))})
+    path = tmp_path_factory.mktemp("t") / "nodes.csv"
+    features = encode(Table("nodes.csv", path, data), ["about", "x"], {"about": "text"}, most)
+    assert features.matrix.layout == torch.sparse_csr
+    assert features.matrix.shape[1] <= most + 1
+    norms = np.linalg.norm(features.matrix.to_dense()[:, :-1], axis=1)
+    assert all(np.isclose(norm, 1, atol=1e-5) or norm == 0 for norm in norms)

@@ -1,0 +1,173 @@
+import re
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from llp_core.datasets import tables
+from llp_core.datasets.tables import read_table
+from llp_core.errors import InputError
+
+
+def csv_table(folder, text, encoding="utf-8"):
+    path = folder / "nodes.csv"
+    path.write_bytes(text.encode(encoding))
+    return read_table(path, "my/nodes.csv")
+
+
+def parquet_table(folder, **columns):
+    path = folder / "nodes.parquet"
+    pq.write_table(pa.table(columns), path)
+    return read_table(path, "my/nodes.parquet")
+
+
+def test_csv_values_are_the_text_of_the_file(tmp_path):
+    table = csv_table(tmp_path, 'id,about\n007,"a, ""b""\nc"\n\nNA,é\r\n')
+    assert table.rows == 2
+    assert table.words("id").tolist() == ["007", "NA"]
+    assert table.words("about").tolist() == ['a, "b"\nc', "é"]
+
+
+def test_a_byte_order_mark_is_no_part_of_the_header(tmp_path):
+    assert csv_table(tmp_path, "id\na\n", encoding="utf-8-sig").data.column_names == ["id"]
+
+
+def test_places_are_lines_of_a_csv_file_and_rows_of_a_parquet_file(tmp_path):
+    table = csv_table(tmp_path, 'id,about\na,"two\nlines"\n\nb,x\n')
+    assert [table.place(row) for row in range(2)] == ["line 2", "line 5"]
+    assert parquet_table(tmp_path, id=["a", "b"]).place(1) == "row 2"
+
+
+def test_parquet_ids_may_be_integers_text_or_categories(tmp_path):
+    table = parquet_table(
+        tmp_path, whole=[1, 20], text=["01", "b"], category=pa.array(["x", "y"]).dictionary_encode(), real=[1.0, 2.0]
+    )
+    assert table.words("whole").tolist() == ["1", "20"]
+    assert table.words("text").tolist() == ["01", "b"]
+    assert table.words("category").tolist() == ["x", "y"]
+    with pytest.raises(InputError, match="'real': expected text or integers, found type double"):
+        table.words("real")
+
+
+def test_numbers_are_read_from_text_and_from_numbers(tmp_path):
+    table = csv_table(tmp_path, "x\n1\n -2.5\n1e3\n")
+    assert table.numbers("x").tolist() == [1.0, -2.5, 1000.0]
+    typed = parquet_table(tmp_path, x=[1, 2], flag=[True, False], small=pa.array([0.5, 1.5], pa.float32()))
+    assert typed.numbers("x").tolist() == [1.0, 2.0]
+    assert typed.numbers("flag").tolist() == [1.0, 0.0]
+    assert typed.numbers("small").dtype == np.float64
+
+
+@pytest.mark.parametrize(
+    ("value", "found"),
+    [("nan", "'nan'"), ("", "nothing"), ("inf", "'inf'"), ("-inf", "'-inf'"), ("1e39", "'1e39'"), ("tall", "'tall'")],
+)
+def test_what_is_no_finite_number_is_named_with_its_line(tmp_path, value, found):
+    table = csv_table(tmp_path, f"id,x\na,1\nb,{value}\n")
+    message = f"my/nodes.csv, column 'x', line 3: expected a finite number, found {found}. Correct it."
+    with pytest.raises(InputError, match=re.escape(message)):
+        table.numbers("x")
+
+
+def test_a_missing_number_of_a_parquet_file_is_named_with_its_row(tmp_path):
+    table = parquet_table(tmp_path, x=[1, None])
+    with pytest.raises(InputError, match=r"nodes.parquet, column 'x', row 2: expected a finite number, found nothing"):
+        table.numbers("x")
+
+
+@pytest.mark.parametrize("value", ["2001.5", "1e300", "9007199254740994"])
+def test_whole_numbers_are_demanded_of_a_time(tmp_path, value):
+    table = csv_table(tmp_path, f"year\n2001\n{value}\n")
+    with pytest.raises(InputError, match=r"column 'year', line 3: expected a (whole|finite) number"):
+        table.integers("year")
+
+
+def test_whole_numbers_are_read(tmp_path):
+    assert csv_table(tmp_path, "year\n2001\n-5\n").integers("year").tolist() == [2001, -5]
+
+
+@pytest.mark.parametrize("value", ["", "  "])
+def test_an_empty_word_is_named_with_its_line(tmp_path, value):
+    table = csv_table(tmp_path, f"id,about\na,x\nb,{value}\n")
+    with pytest.raises(InputError, match=r"my/nodes.csv, column 'about', line 3: expected a value, found nothing"):
+        table.words("about")
+
+
+def test_a_missing_column_is_named_with_the_ones_there_are(tmp_path):
+    table = csv_table(tmp_path, "node,x\na,1\n")
+    message = r"my/nodes.csv, line 1: expected a column 'id' \(data.files.id\), found 'node', 'x'"
+    with pytest.raises(InputError, match=message):
+        table.require("id", "data.files.id")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "expected a header line .*, found an empty file"),
+        ("id,x\n", "expected at least one row below the header, found none"),
+        ("id,id\na,b\n", "line 1: column 'id' occurs more than once"),
+        ("id,x\na,1\nb\n", "line 3: expected 2 values, as in the header, found 1"),
+        ('id,x\n"a\nb",1\nc,1,2\n', "line 4: expected 2 values, as in the header, found 3"),
+    ],
+)
+def test_a_malformed_csv_file_is_refused_with_the_line(tmp_path, text, message):
+    with pytest.raises(InputError, match=f"^my/nodes.csv.*{message}"):
+        csv_table(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "position"),
+    [("id,x\na,caf\xe9\n", "line 2", 6), ("id,caf\xe9\na,1\n", "line 1", 7)],
+)
+def test_what_is_not_utf_8_is_refused_with_the_line(tmp_path, text, place, position):
+    message = f"my/nodes.csv, {place}: expected UTF-8, found byte 0xe9 at position {position}. Save the file as UTF-8."
+    with pytest.raises(InputError, match=re.escape(message)):
+        csv_table(tmp_path, text, encoding="latin-1")
+
+
+def test_a_file_that_is_no_parquet_is_refused(tmp_path):
+    path = tmp_path / "nodes.parquet"
+    path.write_text("id,x\na,1\n")
+    with pytest.raises(InputError, match=r"^my/nodes.parquet: expected a Parquet file"):
+        read_table(path, "my/nodes.parquet")
+
+
+def test_a_parquet_file_without_rows_is_refused(tmp_path):
+    with pytest.raises(InputError, match="expected at least one row"):
+        parquet_table(tmp_path, id=pa.array([], pa.string()))
+
+
+def test_a_missing_file_and_an_unknown_extension_are_refused(tmp_path):
+    with pytest.raises(InputError, match=r"my/nodes.csv: no such file"):
+        read_table(tmp_path / "nodes.csv", "my/nodes.csv")
+    (tmp_path / "nodes.xlsx").write_text("")
+    with pytest.raises(InputError, match=r"my/nodes.xlsx: expected a file that ends in .csv or .parquet"):
+        read_table(tmp_path / "nodes.xlsx", "my/nodes.xlsx")
+
+
+def test_files_past_the_limits_are_refused(tmp_path, monkeypatch):
+    text = "id,x\na,1\nb,2\nc,3\n"
+    assert csv_table(tmp_path, text).rows == 3
+    for limit, value, message in (
+        ("MAX_BYTES", 10, "it has 17 bytes; at most 10 are read"),
+        ("MAX_ROWS", 2, "it has 3 rows and 2 columns; at most 2 and"),
+        ("MAX_COLUMNS", 1, "it has 3 rows and 2 columns; at most .* and 1 are read"),
+    ):
+        with monkeypatch.context() as patch:
+            patch.setattr(tables, limit, value)
+            with pytest.raises(InputError, match=message):
+                csv_table(tmp_path, text)
+    monkeypatch.setattr(tables, "MAX_ROWS", 2)
+    with pytest.raises(InputError, match="it has 3 rows and 1 columns"):
+        parquet_table(tmp_path, id=["a", "b", "c"])
+
+
+def test_csv_and_parquet_give_the_same_numbers_and_words(tmp_path):
+    frame = pd.DataFrame({"x": [0.1, 2.0], "about": ["a b", "c"]})
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    frame.to_parquet(tmp_path / "t.parquet")
+    one, other = (read_table(tmp_path / name, name) for name in ("t.csv", "t.parquet"))
+    assert one.numbers("x").tolist() == other.numbers("x").tolist()
+    assert one.words("about").tolist() == other.words("about").tolist()

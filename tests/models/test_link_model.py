@@ -1,0 +1,69 @@
+"""The model as a whole: seeds, symmetry, files, and answers when they are broken."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from llp_core.errors import InputError
+from llp_core.models import Adjacency, LinkModel, ModelSpec, NodeFeatures, link_model, load_model, save_model
+from llp_core.sampling import generator
+from llp_core.store import read_json, write_json
+from llp_core.types import Graph
+
+PAIRS = torch.tensor([[0, 2, 1, 0], [1, 3, 5, 4]])
+
+
+def make(encoder: str, seed: int = 0) -> LinkModel:
+    spec = ModelSpec(encoder=encoder, features=8, hidden=4, layers=2, dropout=0.5)
+    return LinkModel(spec, generator(seed, "weights")).eval()
+
+
+def scores(model: LinkModel, graph: Graph, pairs: torch.Tensor = PAIRS) -> torch.Tensor:
+    with torch.inference_mode():
+        hidden = model.encode(NodeFeatures.of(graph.features), Adjacency.from_edges(graph.edges, graph.num_nodes))
+    return model.score(hidden, pairs)
+
+
+@pytest.mark.parametrize("encoder", ["mlp", "sage", "gcn"])
+def test_a_seed_decides_the_weights_and_pairs_have_no_direction(encoder: str, graph: Graph) -> None:
+    first = scores(make(encoder), graph)
+    assert torch.equal(first, scores(make(encoder), graph))
+    assert not torch.equal(first, scores(make(encoder, seed=1), graph))
+    torch.testing.assert_close(first, scores(make(encoder), graph, PAIRS.flip(0)))
+
+
+def test_only_an_mlp_needs_no_graph(graph: Graph) -> None:
+    model = make("mlp")
+    with torch.inference_mode():
+        hidden = model.encode(NodeFeatures.of(graph.features))
+    assert torch.equal(model.score(hidden, PAIRS), scores(model, graph))
+    assert [make(encoder).encoder.needs_graph for encoder in ("mlp", "sage", "gcn")] == [False, True, True]
+
+
+def test_scores_do_not_depend_on_the_size_of_chunks(graph: Graph, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = scores(make("sage"), graph)
+    monkeypatch.setattr(link_model, "PAIRS_AT_ONCE", 3)
+    torch.testing.assert_close(whole, scores(make("sage"), graph))
+    assert scores(make("sage"), graph, PAIRS[:, :0]).shape == (0,)
+
+
+@pytest.mark.parametrize("encoder", ["mlp", "sage", "gcn"])
+def test_a_saved_model_scores_the_same(encoder: str, graph: Graph, tmp_path: Path) -> None:
+    model = make(encoder)
+    save_model(model, tmp_path, {"best_epoch": 3})
+    assert torch.equal(scores(load_model(tmp_path), graph), scores(model, graph))
+    assert read_json(tmp_path / "model.json")["best_epoch"] == 3
+
+
+def test_a_broken_model_is_refused_with_its_folder(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"model\.json: not found"):
+        load_model(tmp_path)
+    save_model(make("mlp"), tmp_path, {})
+    spec = read_json(tmp_path / "model.json")
+    write_json(tmp_path / "model.json", {**spec, "hidden": 5})
+    with pytest.raises(InputError, match=r"(?s)the model cannot be rebuilt: .*size mismatch"):
+        load_model(tmp_path)
+    write_json(tmp_path / "model.json", {**spec, "encoder": "rnn"})
+    with pytest.raises(InputError, match="(?s)the model cannot be rebuilt: .*encoder"):
+        load_model(tmp_path)

@@ -1,0 +1,98 @@
+"""Random draws: what holds of every draw, and that a seed repeats it."""
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from llp_core.config import ContextsParams
+from llp_core.graph import csr, pair_keys
+from llp_core.sampling import generator, random_neighbors, random_walks, sample_contexts, sample_negatives
+
+# A path 0-1-2-3, a pair 4-5, and 6 alone.
+EDGES = torch.tensor([[0, 1, 2, 4], [1, 2, 3, 5]])
+NUM_NODES = 7
+PARAMS = ContextsParams(walks=3, length=4, random_ratio=2, rounds=5)
+
+
+def test_a_generator_depends_on_seed_and_purpose_alone() -> None:
+    def draw(seed: int, *purpose: str | int) -> int:
+        return int(torch.randint(2**62, (1,), generator=generator(seed, *purpose)))
+
+    assert draw(0, "teacher", 1) == draw(0, "teacher", 1)
+    assert len({draw(0, "teacher", 1), draw(1, "teacher", 1), draw(0, "teacher", 2), draw(0, "student", 1)}) == 4
+
+
+def test_random_neighbors_are_neighbors_and_all_of_them_are_met() -> None:
+    graph = csr(EDGES, NUM_NODES)
+    drawn = random_neighbors(graph, torch.tensor([1] * 200 + [6]), generator(0))
+    assert set(drawn[:200].tolist()) == {0, 2}
+    assert drawn[200] == 6  # a node without neighbours gives itself
+
+
+def test_random_neighbors_of_a_graph_without_edges() -> None:
+    graph = csr(torch.empty(2, 0, dtype=torch.int64), 3)
+    assert random_neighbors(graph, torch.tensor([0, 2]), generator(0)).tolist() == [0, 2]
+
+
+def test_every_step_of_a_walk_follows_an_edge() -> None:
+    graph = csr(EDGES, NUM_NODES)
+    starts = torch.arange(NUM_NODES).repeat(50)
+    walks = torch.cat((starts[:, None], random_walks(graph, starts, 6, generator(0))), dim=1)
+    steps = torch.stack((walks[:, :-1].flatten(), walks[:, 1:].flatten()))
+    moved = steps[:, steps[0] != steps[1]]
+    known = pair_keys(EDGES, NUM_NODES)
+    assert torch.isin(pair_keys(moved.sort(0).values, NUM_NODES), known).all()
+    stayed = steps[0][steps[0] == steps[1]]
+    assert set(stayed.tolist()) == {6}
+
+
+def test_contexts_leave_the_anchor_out_and_stay_near() -> None:
+    contexts = sample_contexts(EDGES, NUM_NODES, PARAMS, generator(0))
+    assert contexts.nodes.shape == (5, NUM_NODES, 36)
+    assert contexts.near == 12
+    anchors = torch.arange(NUM_NODES)[None, :, None]
+    assert (contexts.nodes != anchors).all()
+    near = contexts.nodes[:, :, :12]
+    assert set(near[:, 0].flatten().tolist()) == {1, 2, 3}
+    assert set(near[:, 4].flatten().tolist()) == {5}
+    # No neighbours: the near part is uniform over the others, not the anchor itself.
+    assert set(near[:, 6].flatten().tolist()) == {0, 1, 2, 3, 4, 5}
+    assert set(contexts.nodes[:, 0, 12:].flatten().tolist()) == {1, 2, 3, 4, 5, 6}
+
+
+def test_context_rounds_differ_and_a_seed_repeats_them() -> None:
+    first = sample_contexts(EDGES, NUM_NODES, PARAMS, generator(0)).nodes
+    assert torch.equal(first, sample_contexts(EDGES, NUM_NODES, PARAMS, generator(0)).nodes)
+    assert not torch.equal(first[0], first[1])
+
+
+@given(num_nodes=st.integers(3, 12), share=st.floats(0, 1), seed=st.integers(0, 9), data=st.data())
+def test_negatives_are_distinct_pairs_that_are_not_known(num_nodes, share, seed, data) -> None:
+    every = torch.combinations(torch.arange(num_nodes)).T
+    known = every[:, torch.rand(every.shape[1], generator=generator(seed)) < share]
+    keys = pair_keys(known, num_nodes).sort().values
+    count = data.draw(st.integers(0, every.shape[1] - keys.numel()))
+    negatives = sample_negatives(keys, num_nodes, count, generator(seed))
+    assert negatives.shape == (2, count)
+    assert (negatives[0] < negatives[1]).all()
+    drawn = pair_keys(negatives, num_nodes)
+    assert drawn.unique().numel() == count
+    assert not torch.isin(drawn, keys).any()
+
+
+def test_negatives_are_uniform() -> None:
+    # 6 nodes, the 3 edges of a path known: each of the 12 other pairs is drawn 1/3 of the time with 4 of 12.
+    keys = pair_keys(torch.tensor([[0, 1, 2], [1, 2, 3]]), 6)
+    draws = torch.cat([pair_keys(sample_negatives(keys, 6, 4, generator(seed)), 6) for seed in range(3000)])
+    counts = torch.bincount(draws, minlength=36)
+    counts = counts[counts > 0]
+    assert counts.numel() == 12
+    assert counts.min() > 900
+    assert counts.max() < 1100
+
+
+def test_too_many_negatives_are_refused() -> None:
+    keys = pair_keys(EDGES, NUM_NODES)
+    with pytest.raises(ValueError, match="18 pairs without an edge are needed, but only 17 exist among 7 nodes"):
+        sample_negatives(keys, NUM_NODES, 18, generator(0))

@@ -1,0 +1,126 @@
+"""Splits: what must hold of every split of every graph, and the counts of a known one."""
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from llp_core.config import ProductionParams, SplitParams, TransductiveParams
+from llp_core.graph import pair_keys
+from llp_core.names import SETTINGS, Setting
+from llp_core.sampling import generator, sample_negatives
+from llp_core.splits import make_split, training_graph
+from llp_core.types import Graph, LinkSplit
+
+PARAMS = SplitParams(
+    seed=234,
+    transductive=TransductiveParams(valid_share=0.05, test_share=0.1),
+    production=ProductionParams(new_node_share=0.3, test_share=0.3, valid_share=0.1, extra_share=0.1),
+)
+GROUPS = ("train_edges", "valid_edges", "test_edges")
+
+
+def random_graph(num_nodes: int, num_edges: int, seed: int) -> Graph:
+    edges = sample_negatives(torch.empty(0, dtype=torch.int64), num_nodes, num_edges, generator(seed))
+    edges = edges[:, pair_keys(edges, num_nodes).argsort()]
+    return Graph("random", tuple(map(str, range(num_nodes))), torch.eye(num_nodes).to_sparse_csr(), edges)
+
+
+def keys(split: LinkSplit, name: str) -> set[int]:
+    return set(pair_keys(getattr(split, name), split.num_nodes).tolist())
+
+
+@given(
+    num_nodes=st.integers(12, 60),
+    degree=st.floats(0.5, 4),
+    seed=st.integers(0, 999),
+    setting=st.sampled_from(SETTINGS),
+)
+def test_nothing_leaks(num_nodes: int, degree: float, seed: int, setting: Setting) -> None:
+    graph = random_graph(num_nodes, int(num_nodes * degree), seed)
+    split = make_split(graph, setting, PARAMS.model_copy(update={"seed": seed}))
+    every = set(pair_keys(graph.edges, num_nodes).tolist())
+    train, valid, test = (keys(split, name) for name in GROUPS)
+    inference = keys(split, "inference_edges")
+    assert not train & valid
+    assert not train & test
+    assert not valid & test
+    assert not inference & (valid | test)
+    assert train <= inference
+    assert train | valid | test | inference <= every
+    valid_negatives, test_negatives = keys(split, "valid_negatives"), keys(split, "test_negatives")
+    assert not (valid_negatives | test_negatives) & every
+    assert not valid_negatives & test_negatives
+    assert len(valid_negatives) == len(valid)
+    if setting != "cold_start":
+        assert len(test_negatives) == len(test)
+        assert train | valid | test | inference == every
+
+
+def test_counts_of_a_transductive_split() -> None:
+    split = make_split(random_graph(100, 400, 0), "transductive", PARAMS)
+    assert [getattr(split, name).shape[1] for name in GROUPS] == [340, 20, 40]
+    assert not split.is_new.any()
+    assert torch.equal(split.inference_edges, split.train_edges)
+
+
+def test_counts_of_a_production_split() -> None:
+    graph = random_graph(200, 1000, 0)
+    split = make_split(graph, "production", PARAMS)
+    assert int(split.is_new.sum()) == 60
+    new_ends = split.is_new[graph.edges].sum(0)
+    old_old, old_new, new_new = (int((new_ends == number).sum()) for number in range(3))
+    tested = torch.bincount(split.test_group, minlength=3).tolist()
+    assert tested == [int(0.3 * old_old), int(0.3 * old_new), int(0.3 * new_new)]
+    assert split.valid_edges.shape[1] == int(0.1 * old_old)
+    # What messages pass over at inference: training edges, 10 % more old-old, and all that is not tested elsewhere.
+    appearing = split.inference_edges.shape[1] - split.train_edges.shape[1]
+    assert appearing == int(0.1 * old_old) + (old_new - tested[1]) + (new_new - tested[2])
+
+
+def test_cold_start_is_production_without_the_edges_of_new_nodes() -> None:
+    graph = random_graph(200, 1000, 0)
+    production, cold = make_split(graph, "production", PARAMS), make_split(graph, "cold_start", PARAMS)
+    for name in ("is_new", "train_edges", "valid_edges", "valid_negatives", "test_negatives"):
+        assert torch.equal(getattr(production, name), getattr(cold, name)), name
+    assert keys(cold, "inference_edges") < keys(production, "inference_edges")
+    assert set(cold.test_group.tolist()) == {1, 2}
+    assert keys(cold, "test_edges") == {
+        key
+        for key, group in zip(
+            pair_keys(production.test_edges, 200).tolist(), production.test_group.tolist(), strict=True
+        )
+        if group
+    }
+
+
+def test_the_seed_decides_the_split() -> None:
+    graph = random_graph(100, 400, 0)
+    first, again = make_split(graph, "transductive", PARAMS), make_split(graph, "transductive", PARAMS)
+    other = make_split(graph, "transductive", PARAMS.model_copy(update={"seed": 1}))
+    assert torch.equal(first.test_edges, again.test_edges)
+    assert torch.equal(first.test_negatives, again.test_negatives)
+    assert not torch.equal(first.test_edges, other.test_edges)
+
+
+def test_training_sees_no_new_node() -> None:
+    graph = random_graph(50, 200, 0)
+    split = make_split(graph, "production", PARAMS)
+    training = training_graph(split, graph.features)
+    assert training.num_nodes == 35
+    assert not split.is_new[training.nodes].any()
+    assert torch.equal(training.nodes[training.edges], split.train_edges)
+    assert torch.equal(training.nodes[training.valid_edges], split.valid_edges)
+    assert torch.equal(training.nodes[training.valid_negatives], split.valid_negatives)
+    assert torch.equal(training.features.to_dense(), graph.features.to_dense()[training.nodes])
+
+
+def test_a_dense_graph_has_too_few_negatives() -> None:
+    with pytest.raises(ValueError, match="pairs without an edge are needed"):
+        make_split(random_graph(10, 44, 0), "transductive", PARAMS)
+
+
+def test_production_needs_its_shares() -> None:
+    production = PARAMS.production.model_copy(update={"test_share": None})
+    with pytest.raises(ValueError, match="new_node_share and test_share must be given"):
+        make_split(random_graph(50, 100, 0), "production", PARAMS.model_copy(update={"production": production}))
