@@ -231,7 +231,8 @@ def bring_up_to_date(address: str) -> "State[StageRun]":
 def _may_pass_by_itself(_task: object, _run: TaskRun, state: "State[Any]") -> bool:
     """A failure of the network or the machine may; what is wrong with the user's input stays wrong."""
     error = state.result(raise_on_failure=False)
-    return not isinstance(error, LLPError) or isinstance(error.__cause__, OSError)
+    reason = error.__context__ if isinstance(error, LLPError) else error
+    return isinstance(reason, Exception) and not isinstance(reason, (LLPError, FileNotFoundError))
 
 
 def _stage_run(address: str, future: Future) -> StageRun:

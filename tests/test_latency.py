@@ -145,7 +145,7 @@ def test_a_row_ends_when_its_slowest_method_has_spent_its_seconds() -> None:
     table = run(scorers(pause_seconds=0.02), pairs=(1,), seconds=0.1, max_requests=1000)
     slow, fast = table.row("llp", "online"), table.row("teacher", "online")
     assert slow.requests == fast.requests
-    assert 2 <= slow.requests <= 5
+    assert 1 <= slow.requests <= 5
     assert slow.p50_seconds >= 0.02
 
 

@@ -1,5 +1,6 @@
 """The adapter to Great Expectations: rules and tables in, findings out."""
 
+import functools
 import logging
 import math
 import threading
@@ -36,6 +37,7 @@ def run_checks(tables: Iterable[Table], rules: Sequence[Rule]) -> Findings:
     return Findings(tuple(checks), tuple(results))
 
 
+@functools.cache
 def import_great_expectations() -> ModuleType:
     """Great Expectations, imported on the first call (3 s), without its notes and the warnings of its imports."""
     logging.getLogger("great_expectations").setLevel(logging.WARNING)

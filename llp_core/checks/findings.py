@@ -53,12 +53,12 @@ class Finding:
     @property
     def found(self) -> str:
         """What was found, in words: a figure, or how many rows break the rule and which."""
-        if self.observed is not None and not self.offenders:
+        if self.offenders:
+            such_as = ", such as" if self.unexpected > len(self.offenders) else ":"
+            return f"{self.unexpected} of {self.rows} rows break this{such_as} {'; '.join(self.offenders)}"
+        if self.observed is not None:
             return f"found {self.observed:g}"
-        if not self.unexpected:
-            return f"holds for all {self.rows} rows"
-        such_as = ", such as" if self.unexpected > len(self.offenders) else ":"
-        return f"{self.unexpected} of {self.rows} rows break this{such_as} {'; '.join(self.offenders)}"
+        return f"holds for all {self.rows} rows" if self.passed else "found no number"
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ class Findings:
         """Stops a stage whose checks do not all hold.
 
         Args:
-            stage: its name, "/" and the setting where it has one, e.g. "split/production".
+            stage: its name, with the setting where it has one, e.g. "split-production".
 
         Raises:
             CheckFailed: names each check that failed. The findings are kept in `paths.FAILED_CHECKS` / stage,

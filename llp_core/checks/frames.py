@@ -9,20 +9,24 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import torch
 from torch import Tensor
 
+from llp_core.checks.columns import (
+    UNKNOWN,
+    Flags,
+    all_finite,
+    end_columns,
+    in_range,
+    is_among,
+    is_repeated,
+    padded,
+    to_flags,
+    undirected_keys,
+)
 from llp_core.checks.rules import PARTS
-from llp_core.graph import pair_keys
 from llp_core.types import Contexts, Graph, LinkSplit, TeacherScores, TrainingGraph
-
-Flags = npt.NDArray[np.bool_]
-Keys = npt.NDArray[np.int64]
-
-_UNKNOWN = -1
-"""The key of a pair with an end that is no node: it counts in `ends_known` and nowhere else."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,8 +54,8 @@ def node_table(graph: Graph) -> Table:
             "node": np.arange(count),
             "node_id": pd.Series(ids + [None] * (count - len(ids)), dtype="str"),
             "has_features": np.arange(count) < graph.features.shape[0],
-            "features_finite": _padded(finite, count),
-            "has_nonzero_feature": _padded(nonzero, count),
+            "features_finite": padded(finite, count),
+            "has_nonzero_feature": padded(nonzero, count),
             "in_largest_component": _in_largest_component(graph.edges, count),
         }
     )
@@ -60,15 +64,15 @@ def node_table(graph: Graph) -> Table:
 
 def edge_table(graph: Graph) -> Table:
     """`edges`: a row for each edge."""
-    keys, known = _keys(graph.edges, graph.num_nodes)
-    columns = _ends(graph.edges) | {
+    keys, known = undirected_keys(graph.edges, graph.num_nodes)
+    columns = end_columns(graph.edges) | {
         "source_known": known[0],
         "target_known": known[1],
-        "self_loop": _flags(graph.edges[0] == graph.edges[1]),
-        "duplicate": _repeated(keys),
+        "self_loop": to_flags(graph.edges[0] == graph.edges[1]),
+        "duplicate": is_repeated(keys),
     }
     if graph.edge_weight is not None:
-        columns["weight_finite"] = _padded(_flags(torch.isfinite(graph.edge_weight)), graph.num_edges)
+        columns["weight_finite"] = padded(to_flags(torch.isfinite(graph.edge_weight)), graph.num_edges)
     return Table("edges", pd.DataFrame(columns), lambda row: _pair_name(graph.node_ids, row))
 
 
@@ -78,8 +82,8 @@ def split_table(split: LinkSplit, graph: Graph) -> Table:
     pairs = [getattr(split, name) for name in PARTS]
     part = np.repeat(np.arange(len(PARTS), dtype=np.int8), [each.shape[1] for each in pairs])
     every = torch.cat(pairs, dim=1)
-    keys, known = _keys(every, num_nodes)
-    is_new = _padded(_flags(split.is_new), num_nodes)
+    keys, known = undirected_keys(every, num_nodes)
+    is_new = padded(to_flags(split.is_new), num_nodes)
     touches_new = (is_new[every.clamp(0, num_nodes - 1).numpy()] & known).any(0)
 
     def among(*names: str) -> Flags:
@@ -88,22 +92,22 @@ def split_table(split: LinkSplit, graph: Graph) -> Table:
     negative = among("valid_negatives", "test_negatives")
     partition = among("train_edges", "valid_edges", "test_edges")
     held_out = keys[among("valid_edges", "test_edges")]
-    is_edge = _among(keys, _keys(graph.edges, num_nodes)[0])
+    is_edge = is_among(keys, undirected_keys(graph.edges, num_nodes)[0])
     repeated = np.zeros(len(keys), dtype=bool)
     for mask in (negative, *(part == code for code in np.unique(part[~negative]))):
-        repeated[mask] = _repeated(keys[mask])
+        repeated[mask] = is_repeated(keys[mask])
     first = partition & ~repeated
     in_another_part = np.zeros(len(keys), dtype=bool)
-    in_another_part[first] = _repeated(keys[first], keep=False)
+    in_another_part[first] = is_repeated(keys[first], keep=False)
     rows = pd.DataFrame(
         {"part": pd.Categorical.from_codes(part, PARTS)}
-        | _ends(every)
+        | end_columns(every)
         | {
             "ends_known": known.all(0),
-            "self_pair": _flags(every[0] == every[1]),
+            "self_pair": to_flags(every[0] == every[1]),
             "repeated": repeated,
             "in_another_part": in_another_part,
-            "held_out": among("train_edges", "inference_edges") & _among(keys, held_out),
+            "held_out": among("train_edges", "inference_edges") & is_among(keys, held_out),
             "not_an_edge": ~negative & ~is_edge,
             "is_an_edge": negative & is_edge,
             "new_node_in_training": among("train_edges", "valid_edges", "valid_negatives") & touches_new,
@@ -117,10 +121,10 @@ def training_table(training: TrainingGraph, split: LinkSplit, graph: Graph) -> T
     """`training_nodes`: a row for each node that training sees, or for each of its feature rows if there are more."""
     nodes, features = training.nodes.numel(), training.features.shape[0]
     position = np.arange(max(nodes, features))
-    node = np.full(position.size, _UNKNOWN)
+    node = np.full(position.size, UNKNOWN)
     node[:nodes] = training.nodes.numpy()
     known = (node >= 0) & (node < split.num_nodes)
-    is_new = _flags(split.is_new)[np.where(known, node, 0)]
+    is_new = to_flags(split.is_new)[np.where(known, node, 0)]
     rows = pd.DataFrame(
         {
             "node": node,
@@ -174,10 +178,10 @@ def context_score_table(scores: TeacherScores, split: LinkSplit) -> Table:
     rows = pd.DataFrame(
         {
             "node": (~split.is_new).nonzero().flatten().numpy(),
-            "logits_finite": _flags(_all_finite(logits, over=(0, 2))),
-            "probability_in_range": _flags(_in_range(lowest) & _in_range(highest)),
+            "logits_finite": to_flags(all_finite(logits, over=(0, 2))),
+            "probability_in_range": to_flags(in_range(lowest) & in_range(highest)),
             "logit_range": (highest - lowest).numpy(),
-            "representation_finite": _flags(torch.isfinite(scores.representations).all(1)),
+            "representation_finite": to_flags(torch.isfinite(scores.representations).all(1)),
         }
     )
     return Table("context_scores", rows, lambda row: f"node {row['node']}")
@@ -187,20 +191,20 @@ def edge_score_table(scores: TeacherScores, split: LinkSplit) -> Table:
     """`edge_scores`: a row for each train edge, with the negatives drawn for it in all rounds."""
     nodes = int((~split.is_new).sum())
     position = (~split.is_new).cumsum(0) - 1
-    train, _ = _keys(position[split.train_edges], nodes)
+    train, _ = undirected_keys(position[split.train_edges], nodes)
     edges = scores.edge_logits.numel()
     known, self_pair, is_edge = np.ones(edges, dtype=bool), np.zeros(edges, dtype=bool), np.zeros(edges, dtype=bool)
     for negatives in scores.negatives.long():
-        keys, ends_known = _keys(negatives, nodes)
+        keys, ends_known = undirected_keys(negatives, nodes)
         known &= ends_known.all(0)
-        self_pair |= _flags(negatives[0] == negatives[1])
-        is_edge |= _among(keys, train)
+        self_pair |= to_flags(negatives[0] == negatives[1])
+        is_edge |= is_among(keys, train)
     logits = torch.cat((scores.edge_logits[None], scores.negative_logits))
     rows = pd.DataFrame(
-        _ends(split.train_edges)
+        end_columns(split.train_edges)
         | {
-            "logits_finite": _flags(_all_finite(logits, over=(0,))),
-            "probability_in_range": _flags(_in_range(logits.amin(0)) & _in_range(logits.amax(0))),
+            "logits_finite": to_flags(all_finite(logits, over=(0,))),
+            "probability_in_range": to_flags(in_range(logits.amin(0)) & in_range(logits.amax(0))),
             "negatives_known": known,
             "self_pair": self_pair,
             "is_an_edge": is_edge,
@@ -222,57 +226,14 @@ def _size_table(name: str, sizes: Sequence[tuple[str, int, int, int | None]]) ->
     return Table(name, rows, lambda row: f"{row['what']}: expected {row['expected']}, found {row['found']}")
 
 
-def _flags(values: Tensor) -> Flags:
-    flags: Flags = values.numpy()
-    return flags
-
-
-def _ends(pairs: Tensor) -> dict[str, Any]:
-    return {"source": pairs[0].numpy(), "target": pairs[1].numpy()}
-
-
-def _padded(flags: Flags, count: int) -> Flags:
-    """The first `count` flags; False for each that is missing."""
-    padded = np.zeros(count, dtype=bool)
-    padded[: len(flags)] = flags[:count]
-    return padded
-
-
-def _keys(pairs: Tensor, num_nodes: int) -> tuple[Keys, Flags]:
-    """One number for each pair, the same in both directions, and bool [2, E]: whether each end is a node."""
-    known = (pairs >= 0) & (pairs < num_nodes)
-    keys = pair_keys(torch.stack((pairs.amin(0), pairs.amax(0))), num_nodes)
-    return torch.where(known.all(0), keys, _UNKNOWN).numpy(), known.numpy()
-
-
-def _repeated(keys: Keys, keep: Any = "first") -> Flags:
-    repeated: Flags = pd.Series(keys).duplicated(keep=keep).to_numpy() & (keys != _UNKNOWN)
-    return repeated
-
-
-def _among(keys: Keys, others: Keys) -> Flags:
-    among: Flags = pd.Series(keys).isin(others).to_numpy() & (keys != _UNKNOWN)
-    return among
-
-
-def _in_range(logits: Tensor) -> Tensor:
-    """Whether the sigmoid lies in 0..1, which it does unless the logit is not a number."""
-    probability = torch.sigmoid(logits)
-    return (probability >= 0) & (probability <= 1)
-
-
-def _all_finite(logits: Tensor, over: tuple[int, ...]) -> Tensor:
-    return torch.isfinite(logits.amin(over)) & torch.isfinite(logits.amax(over))
-
-
 def _feature_flags(features: Tensor) -> tuple[Flags, Flags]:
     """Two flags of each node, bool [N]: all features of the node are finite; one at least is not zero."""
     if features.layout != torch.sparse_csr:
-        return _flags(torch.isfinite(features).all(1)), _flags((features != 0).any(1))
+        return to_flags(torch.isfinite(features).all(1)), to_flags((features != 0).any(1))
     row = torch.arange(features.shape[0]).repeat_interleave(features.crow_indices().diff())
     bad = torch.bincount(row[~torch.isfinite(features.values())], minlength=features.shape[0])
     nonzero = torch.bincount(row[features.values() != 0], minlength=features.shape[0])
-    return _flags(bad == 0), _flags(nonzero > 0)
+    return to_flags(bad == 0), to_flags(nonzero > 0)
 
 
 def _in_largest_component(edges: Tensor, num_nodes: int) -> Flags:

@@ -135,6 +135,7 @@ def graph_rules(params: ValidateParams, *, weighted: bool) -> list[Rule]:
 def split_rules(setting: Setting) -> list[Rule]:
     """Of the tables `split_sizes` and `split` (pairs)."""
     leak = "Do not train on it: this is a leak. Run `split` again; if it stays, make_split is at fault."
+    wrong = "Run `split` again; if it stays, make_split is at fault."
     rules = [
         _flag(
             "split_sizes",
@@ -145,8 +146,8 @@ def split_rules(setting: Setting) -> list[Rule]:
             "in production and cold_start alone",
             "Take a larger graph, or change the shares in the section split of params.yaml.",
         ),
-        _flag("split", "ends_known", "ends_known", True, "both ends of every pair are nodes of the graph", leak),
-        _flag("split", "no_self_pairs", "self_pair", False, "no pair is a node with itself", leak),
+        _flag("split", "ends_known", "ends_known", True, "both ends of every pair are nodes of the graph", wrong),
+        _flag("split", "no_self_pairs", "self_pair", False, "no pair is a node with itself", wrong),
         _flag(
             "split",
             "no_repeated_pairs",
@@ -171,7 +172,7 @@ def split_rules(setting: Setting) -> list[Rule]:
             "no valid or test edge, nor its reverse, is among the train or inference edges that messages pass over",
             leak,
         ),
-        _flag("split", "positives_are_edges", "not_an_edge", False, "every positive is an edge of the graph", leak),
+        _flag("split", "positives_are_edges", "not_an_edge", False, "every positive is an edge of the graph", wrong),
         _flag("split", "negatives_are_no_edges", "is_an_edge", False, "no negative is an edge of the graph", leak),
         _flag(
             "split",

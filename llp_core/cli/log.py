@@ -33,7 +33,7 @@ def show_log(debug: bool) -> None:
     for name in ("llp_core", "flows"):
         logger = logging.getLogger(name)
         logger.setLevel(logging.DEBUG if debug else logging.INFO)
-        logger.handlers = [_handler]
-        logger.propagate = False
+        logger.addHandler(_handler)
+        logger.propagate = not debug  # Prefect's own lines on the terminal would repeat these
     if debug:
         os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "INFO")

@@ -12,6 +12,7 @@ from typing import Any, get_origin
 import yaml
 from pydantic import BaseModel
 from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import YAMLError
 
 from llp_core.config import Params, load_params, parse_params
@@ -126,8 +127,17 @@ def _assign(document: Any, key: str, value: Any) -> Any:
     for part in section.split("."):
         document = document[part]
     before = document.get(name)
-    document[name] = value
+    document[name] = _inline(value)
     return before
+
+
+def _inline(value: Any) -> Any:
+    """Lists and mappings as params.yaml writes them: in brackets, on the setting's own line."""
+    if not isinstance(value, (dict, list)):
+        return value
+    inline = CommentedMap(value) if isinstance(value, dict) else CommentedSeq(value)
+    inline.fa.set_flow_style()
+    return inline
 
 
 def _takes_any_key(setting: str) -> bool:

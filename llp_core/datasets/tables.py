@@ -1,6 +1,7 @@
 """A CSV or Parquet file as columns, with errors that name file, column and line."""
 
 import csv
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,12 +58,11 @@ class Table:
 
     def place(self, row: int) -> str:
         """Where a row is for the file's owner: the line of a CSV file, the row (from 1) of a Parquet file."""
-        if self.path.suffix == ".parquet":
-            return f"row {row + 1}"
-        for number, (line, _) in enumerate(_records(self.path)):
-            if number == row + 1:
-                return f"line {line}"
-        raise AssertionError(f"{self.name} has no row {row}")
+        records = _records(self.path) if self.path.suffix == ".csv" else ()
+        lines = (line for line, _ in records)
+        next(lines, None)  # the header
+        line = next(itertools.islice(lines, row, None), None)
+        return f"row {row + 1}" if line is None else f"line {line}"
 
     def words(self, column: str) -> "pd.Series[str]":
         """A column as text. Of a Parquet file integers become text too, for ids may be either.

@@ -28,9 +28,7 @@ class Adjacency:
         return cls.from_csr(neighbors.offsets, neighbors.neighbors, neighbors.degree, device)
 
     @classmethod
-    def from_csr(
-        cls, offsets: Tensor, neighbors: Tensor, degree: Tensor, device: torch.device | str = "cpu"
-    ) -> Self:
+    def from_csr(cls, offsets: Tensor, neighbors: Tensor, degree: Tensor, device: torch.device | str = "cpu") -> Self:
         """Neighbour lists of the first M of N nodes: int64 [M + 1], int64 [sum of degrees], int64 [N]."""
         matrix = torch.sparse_csr_tensor(
             offsets,

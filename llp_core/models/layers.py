@@ -27,7 +27,9 @@ class Linear(nn.Module):
             nn.init.uniform_(parameter, -bound, bound, generator=rng)
 
     def forward(self, x: Tensor | NodeFeatures) -> Tensor:
-        product = x.times(self.weight) if isinstance(x, NodeFeatures) else x @ self.weight
+        if isinstance(x, Tensor):
+            return nn.functional.linear(x, self.weight.T, self.bias)
+        product = x.times(self.weight)
         return product if self.bias is None else product + self.bias
 
 
@@ -50,11 +52,11 @@ class Dropout(nn.Module):
         if not self.training or self.threshold == 0:
             return x
         if self.rng is None:
-            raise RuntimeError("Dropout has no generator: call LinkModel.set_generator before training")
+            raise RuntimeError("Dropout has no generator: call LinkModel.set_training first")
         numbers = torch.empty((x.numel() + 7) // 8, dtype=torch.int64, device=x.device)
         random_bytes = numbers.random_(-(2**63), None, generator=self.rng).view(torch.uint8)[: x.numel()]
         keep = (random_bytes >= self.threshold).view(x.shape)
-        return x * keep * (256 / (256 - self.threshold))
+        return x * keep.to(x.dtype).mul_(256 / (256 - self.threshold))
 
 
 class SAGELayer(nn.Module):

@@ -96,26 +96,43 @@ class LinkModel(nn.Module):
         self.spec = spec
         self.encoder = Encoder(spec)
         self.decoder = Decoder(spec)
+        self.training_precision = torch.float32
         if rng is not None:
             for module in self.modules():
                 if isinstance(module, (Linear, GCNLayer)):
                     module.reset(rng)
 
-    def set_generator(self, rng: torch.Generator) -> None:
-        """Lets dropout draw from a generator, on the model's device."""
+    def set_training(self, rng: torch.Generator, precision: torch.dtype) -> None:
+        """How the model works in training mode.
+
+        Args:
+            rng: of dropout, on the model's device.
+            precision: of dense products, float32 or bfloat16; weights and results stay float32.
+        """
+        self.training_precision = precision
         for module in self.modules():
             if isinstance(module, Dropout):
                 module.rng = rng
 
     def encode(self, features: NodeFeatures, *adjacencies: Adjacency) -> Tensor:
         """Node representations, float32 [N, D] (see `Encoder.forward`)."""
-        representations: Tensor = self.encoder(features, adjacencies)
-        return representations
+        with self._precision(features.matrix.device):
+            representations: Tensor = self.encoder(features, adjacencies)
+        return representations.float()
 
     def decode(self, representations: Tensor, pairs: Tensor) -> Tensor:
         """Logits, float32 [P], of pairs, int64 [2, P], from representations, float32 [N, D]."""
-        logits: Tensor = self.decoder(representations[pairs[0]] * representations[pairs[1]])
-        return logits
+        return self.decode_products(representations[pairs[0]] * representations[pairs[1]])
+
+    def decode_products(self, products: Tensor) -> Tensor:
+        """Logits, float32 [...], of Hadamard products of two representations, float32 [..., D]."""
+        with self._precision(products.device):
+            logits: Tensor = self.decoder(products)
+        return logits.float()
+
+    def _precision(self, device: torch.device) -> torch.autocast:
+        reduced = self.training and self.training_precision != torch.float32
+        return torch.autocast(device.type, dtype=torch.bfloat16, enabled=reduced)
 
     @torch.inference_mode()
     def score(self, representations: Tensor, pairs: Tensor) -> Tensor:

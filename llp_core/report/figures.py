@@ -80,20 +80,20 @@ def headline_table(results: Sequence[SettingResult]) -> Table:
     """Hits@20 on all test edges and how much faster LLP is, a row for each setting."""
     methods = [method for method in METHOD_NAMES if any(method in result.methods for result in results)]
     pairs = [(one, other) for one, other in comparisons(methods) if one == methods[-1]]
-    header = ["setting", "test edges", *(METHOD_NAMES[method] for method in methods)]
+    header = ["setting", *(METHOD_NAMES[method] for method in methods)]
     header += [f"{METHOD_NAMES[one]} {MINUS} {METHOD_NAMES[other]}" for one, other in pairs]
-    header.append(f"{METHOD_NAMES[methods[-1]]} faster")
+    header += [f"{METHOD_NAMES[methods[-1]]} faster", "test edges"]
     rows, strong = [], set()
     for number, result in enumerate(results):
         values = {method: figure(result.evaluation, method, ALL_EDGES) for method in methods}
-        strong |= {(number, 2 + column) for column in _best(list(values.values()))}
+        strong |= {(number, 1 + column) for column in _best(list(values.values()))}
         rows.append(
             (
                 SETTING_NAMES[result.setting],
-                f"{result.evaluation.positives[ALL_EDGES]:,}",
                 *map(share, values.values()),
                 *(points(values[one], values[other]) for one, other in pairs),
                 _faster(result.latency, methods[-1], middle_size(result)),
+                f"{result.evaluation.positives[ALL_EDGES]:,}",
             )
         )
     caption = (

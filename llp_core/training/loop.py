@@ -54,6 +54,7 @@ class Trainer:
         objective: what to minimise.
         params: learning rate, epochs, patience, batch size.
         dropout_rng: generator of dropout, on the model's device.
+        precision: of the dense products; float32 or bfloat16.
         checkpoint: where the state is kept.
     """
 
@@ -64,6 +65,7 @@ class Trainer:
         objective: Objective,
         params: ModelParams,
         dropout_rng: torch.Generator,
+        precision: torch.dtype,
         checkpoint: Checkpoint,
     ) -> None:
         self.model = model
@@ -73,7 +75,7 @@ class Trainer:
         self.checkpoint = checkpoint
         self.dropout_rng = dropout_rng
         device = next(model.parameters()).device
-        model.set_generator(dropout_rng)
+        model.set_training(dropout_rng, precision)
         self.features = NodeFeatures.of(graph.features, device)
         needs_graph = model.encoder.needs_graph
         self.adjacencies = [Adjacency.from_edges(graph.edges, graph.num_nodes, device)] if needs_graph else []

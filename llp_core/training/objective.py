@@ -109,7 +109,9 @@ class Objective:
         negative = scores.negative_logits[step.epoch % scores.negatives.shape[0]]
         return torch.cat((scores.edge_logits[step.edges], negative[step.edges]))
 
-    def _context_chunks(self, model: LinkModel, representations: Tensor, step: Step, active: set[str]) -> Iterator[Shares]:
+    def _context_chunks(
+        self, model: LinkModel, representations: Tensor, step: Step, active: set[str]
+    ) -> Iterator[Shares]:
         assert self.teaching is not None
         contexts, teaching = self.teaching.contexts, self.teaching
         round_number = step.epoch % contexts.rounds
@@ -120,7 +122,7 @@ class Objective:
             nodes = contexts.nodes[round_number, anchors].long().to(representations.device)
             teacher = teaching.scores.context_logits[round_number, anchors].to(representations.device)
             own = representations[anchors.to(representations.device)]
-            logits = model.decoder(own[:, None, :] * representations[nodes])
+            logits = model.decode_products(own[:, None, :] * representations[nodes])
             losses = {}
             if "rank" in active:
                 losses["rank"] = share * rank_loss(logits, teacher, teaching.margin)

@@ -40,6 +40,19 @@ def resolve_device(run: RunParams) -> torch.device:
     return torch.device("cuda" if run.device != "cpu" and torch.cuda.is_available() else "cpu")
 
 
+def resolve_precision(run: RunParams, device: torch.device) -> torch.dtype:
+    """The precision of dense products in training that params.yaml asks for."""
+    if run.precision != "auto":
+        return torch.bfloat16 if run.precision == "bfloat16" else torch.float32
+    processor = torch.cpu.get_capabilities() if device.type == "cpu" else {}
+    native = (
+        torch.cuda.is_bf16_supported(including_emulation=False)
+        if device.type == "cuda"
+        else (processor.get("avx512_bf16") or processor.get("amx_bf16"))
+    )
+    return torch.bfloat16 if native else torch.float32
+
+
 def train_teachers(graph: TrainingGraph, params: TeacherParams, run: RunParams, workspace: Path) -> Iterator[Trained]:
     """Trains `params.candidates` teachers, each from its own seed, one after the other.
 
@@ -95,6 +108,7 @@ def _train(
     name: str,
 ) -> Trained:
     device = resolve_device(run)
+    precision = resolve_precision(run, device)
     spec = ModelSpec(
         encoder=encoder,
         features=graph.features.shape[1],
@@ -112,12 +126,13 @@ def _train(
         "spec": spec.model_dump(),
         "run": run.model_dump(),
         "device": str(device),
+        "precision": str(precision),
         "params": params.model_dump(mode="json"),
         "weights": dict(weights),
     }
     checkpoint = Checkpoint(workspace / name, fingerprint(settings, _tensors(graph, teaching)))
     dropout = generator(run.seed, name, "dropout", device=device)
-    trainer = Trainer(model, graph, objective, params, dropout, checkpoint)
+    trainer = Trainer(model, graph, objective, params, dropout, precision, checkpoint)
     with Progress(params.max_epochs, f"{workspace.name}: {name}") as progress:
         fit = trainer.fit(progress)
     return Trained(model.eval(), fit)

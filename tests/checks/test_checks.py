@@ -1,12 +1,13 @@
 """Every check, seen to hold and seen to fail. All graphs are small enough to check by hand."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from llp_core.checks import Finding, Findings, check_graph, check_scores, check_split
+from llp_core.checks import Finding, Findings, check_graph, check_scores, check_split, write_findings
 from llp_core.checks.expectations import run_checks
 from llp_core.checks.frames import context_score_table, split_table, training_table
 from llp_core.checks.rules import Rule, score_rules, training_rules
@@ -416,3 +417,20 @@ def test_a_rule_on_a_column_that_is_not_there_is_an_error() -> None:
 
     with pytest.raises(RuntimeError, match="unknown of context_scores could not be checked"):
         run_checks([table], [rule])
+
+
+def test_scores_that_are_no_numbers_at_all_fail_without_an_error(tmp_path: Path) -> None:
+    findings = check_scores(
+        made_wrong(SCORES, context_logits=torch.full((1, 4, 2), float("nan"))), CONTEXTS, PRODUCTION
+    )
+    write_findings(findings, tmp_path)
+
+    assert {"logits_finite", "probabilities_in_range", "scores_differ"} <= set(failed(findings))
+    assert failed(findings)["scores_differ"].found == "found no number"
+
+
+def test_great_expectations_writes_no_notes_to_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("DEBUG"):
+        check_graph(GRAPH, PARAMS)
+
+    assert not [record for record in caplog.records if record.name.startswith("great_expectations")]

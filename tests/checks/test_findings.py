@@ -70,13 +70,13 @@ def test_the_page_of_a_failure_goes_when_the_checks_hold_again(
     good: Findings, bad: Findings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    for stage in ("split/production", "split/cold_start"):
+    for stage in ("split-production", "split-cold_start"):
         with pytest.raises(CheckFailed):
             bad.require(stage)
 
-    good.require("split/production")
+    good.require("split-production")
 
-    assert [folder.name for folder in (tmp_path / "data/failed_checks/split").iterdir()] == ["cold_start"]
+    assert [folder.name for folder in (tmp_path / "data/failed_checks").iterdir()] == ["split-cold_start"]
 
 
 def test_findings_are_written_as_json(bad: Findings, tmp_path: Path) -> None:

@@ -92,7 +92,10 @@ def test_without_a_network_a_mirror_is_offered(raw, data_params, monkeypatch, na
     ("name", "files"),
     [
         ("cs", ["CS/raw/ms_academic_cs.npz"]),
-        ("cora", [f"Cora/raw/ind.cora.{part}" for part in ["x", "tx", "allx", "y", "ty", "ally", "graph", "test.index"]]),
+        (
+            "cora",
+            [f"Cora/raw/ind.cora.{part}" for part in ("allx", "ally", "graph", "test.index", "tx", "ty", "x", "y")],
+        ),
     ],
 )
 def test_raw_files_that_are_not_readable_are_an_error(raw, data_params, name, files):

@@ -127,6 +127,11 @@ def test_what_is_not_utf_8_is_refused_with_the_line(tmp_path, text, place, posit
         csv_table(tmp_path, text, encoding="latin-1")
 
 
+def test_a_value_longer_than_the_reader_takes_is_refused(tmp_path):
+    with pytest.raises(InputError, match=r"^my/nodes.csv: expected a CSV file, but it cannot be read as one"):
+        csv_table(tmp_path, 'id,about\na,"' + "x\n" * 2_000_000 + '"\n')
+
+
 def test_a_file_that_is_no_parquet_is_refused(tmp_path):
     path = tmp_path / "nodes.parquet"
     path.write_text("id,x\na,1\n")

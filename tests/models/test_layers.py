@@ -83,7 +83,7 @@ def test_dropout_keeps_the_mean_and_drops_its_share(rate: float) -> None:
 
 def test_dropout_rests_outside_training_and_needs_a_generator_in_it() -> None:
     dropout = Dropout(0.5)
-    with pytest.raises(RuntimeError, match="set_generator"):
+    with pytest.raises(RuntimeError, match="set_training"):
         dropout(torch.ones(3))
     assert torch.equal(dropout.eval()(torch.ones(3)), torch.ones(3))
     assert torch.equal(Dropout(0.0)(torch.ones(3)), torch.ones(3))

@@ -12,13 +12,14 @@ from llp_core.types import LatencyTable
 
 def test_headline(context: ReportContext) -> None:
     table = shown.headline_table(context.settings)
-    assert table.header[2:] == ("teacher", "plain MLP", "LLP", "LLP − teacher", "LLP − plain MLP", "LLP faster")
+    assert table.header[1:4] == ("teacher", "plain MLP", "LLP")
+    assert table.header[4:] == ("LLP − teacher", "LLP − plain MLP", "LLP faster", "test edges")
     assert table.rows == (
-        ("Transductive", "900", "40.4", "40.0", "43.7", "+3.3", "+3.7", "4.0×"),
-        ("Production", "900", "25.0", "21.4", "25.0", "0.0", "+3.6", "4.0×"),
-        ("Cold start", "400", "0.0", "15.4", "18.5", "+18.5", "+3.1", "4.0×"),
+        ("Transductive", "40.4", "40.0", "43.7", "+3.3", "+3.7", "4.0×", "900"),
+        ("Production", "25.0", "21.4", "25.0", "0.0", "+3.6", "4.0×", "900"),
+        ("Cold start", "0.0", "15.4", "18.5", "+18.5", "+3.1", "4.0×", "400"),
     )
-    assert table.strong == {(0, 4), (1, 2), (1, 4), (2, 4)}
+    assert table.strong == {(0, 3), (1, 1), (1, 3), (2, 3)}
 
 
 def test_metrics_with_differences(context: ReportContext) -> None:
@@ -63,7 +64,7 @@ def test_no_ratio_without_a_teacher(context: ReportContext) -> None:
     students = tuple(row for row in result.latency.rows if row.method != "teacher")
     alone = LatencyTable("transductive", "cpu Abacus", 2, students)
     assert shown.latency_table(alone).rows[0][-1] == "–"
-    assert shown.headline_table([replace(result, latency=alone)]).rows[0][-1] == "–"
+    assert shown.headline_table([replace(result, latency=alone)]).rows[0][-2] == "–"
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(0.000117, "0.117"), (0.012, "12.0"), (0.0999, "99.9"), (1.5, "1,500")])

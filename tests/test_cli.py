@@ -1,0 +1,296 @@
+"""The command line: what it prints, what it changes, and how it ends."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from llp_core.cli import main
+from llp_core.cli.app import app
+from llp_core.cli.params_file import change_params, known_settings, parse_assignments
+from llp_core.config import load_params
+from llp_core.errors import CheckFailed, InputError
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with the committed params.yaml, as the current one."""
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> object:
+    """The exit code of `llp` with these arguments."""
+    monkeypatch.setattr(sys, "argv", ["llp", *arguments])
+    with pytest.raises(SystemExit) as end:
+        main()
+    return end.value.code
+
+
+def test_help_imports_nothing_heavy() -> None:
+    script = (
+        "import sys, json\nsys.argv = ['llp', '--help']\nfrom llp_core.cli import main\n"
+        "try:\n    main()\nexcept SystemExit as end:\n    assert end.code == 0\n"
+        "print(json.dumps(sorted({name.partition('.')[0] for name in sys.modules})))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert "Exit codes:" in done.stdout
+    modules = set(json.loads(done.stdout.splitlines()[-1]))
+    assert not modules & {"torch", "torch_geometric", "prefect", "dvc", "pandas", "numpy", "pydantic", "matplotlib"}
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["run-flow"],
+        ["run-flow", "full"],
+        ["stage"],
+        ["status"],
+        ["report"],
+        ["dataset"],
+        ["dataset", "list"],
+        ["dataset", "show"],
+        ["dataset", "debian"],
+        ["params"],
+        ["params", "show"],
+        ["params", "check"],
+    ],
+    ids=" ".join,
+)
+def test_every_command_has_help(command: list[str]) -> None:
+    result = CliRunner().invoke(app, [*command, "--help"])
+    assert result.exit_code == 0
+    assert "Usage: " in result.output
+
+
+def test_version() -> None:
+    result = CliRunner().invoke(app, ["--version"])
+    assert (result.exit_code, result.output) == (0, "llp 0.1.0\n")
+
+
+def test_no_arguments_show_help(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(monkeypatch) == 2
+    assert "Usage: llp" in "".join(capsys.readouterr())
+
+
+class TestErrors:
+    def test_input_error_is_one_paragraph(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        assert run(monkeypatch, "params", "check") == 3
+        assert capsys.readouterr().err == (
+            "params.yaml: not found. Run llp in the project's folder, the one that holds dvc.yaml and params.yaml.\n"
+        )
+
+    def test_debug_shows_the_traceback(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        assert run(monkeypatch, "--debug", "params", "check") == 3
+        assert "Traceback (most recent call last)" in capsys.readouterr().err
+
+    def test_a_failed_check_has_its_own_code(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        def fail(name: str, setting: str | None) -> None:
+            raise CheckFailed("edges: 3 self loops")
+
+        monkeypatch.setattr("llp_core.stages.run_stage", fail)
+        assert run(monkeypatch, "stage", "validate") == 4
+        assert capsys.readouterr().err == "edges: 3 self loops\n"
+
+    def test_an_unexpected_error_is_one_line(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        def fail(name: str, setting: str | None) -> None:
+            raise ZeroDivisionError("division by zero")
+
+        monkeypatch.setattr("llp_core.stages.run_stage", fail)
+        assert run(monkeypatch, "stage", "validate") == 1
+        assert capsys.readouterr().err == (
+            "ZeroDivisionError: division by zero. Run again with `llp --debug ...` to see where.\n"
+        )
+
+    def test_an_interrupt(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+        def interrupt(name: str, setting: str | None) -> None:
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr("llp_core.stages.run_stage", interrupt)
+        assert run(monkeypatch, "stage", "validate") == 130
+        assert capsys.readouterr().err.startswith("Interrupted.")
+
+    @pytest.mark.parametrize(
+        "arguments",
+        [
+            ["stage", "split", "--setting", "production_"],
+            ["run-flow", "full", "--setting", "production_"],
+            ["report", "--setting", "production"],
+            ["nonsense"],
+        ],
+        ids=" ".join,
+    )
+    def test_wrong_usage(self, monkeypatch: pytest.MonkeyPatch, arguments: list[str]) -> None:
+        assert run(monkeypatch, *arguments) == 2
+
+    def test_a_stage_that_is_not_known(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert run(monkeypatch, "stage", "spilt") == 3
+        assert capsys.readouterr().err.startswith("spilt: no such stage")
+
+
+class TestParams:
+    def test_show_names_value_and_meaning(self, project: Path) -> None:
+        result = CliRunner().invoke(app, ["params", "show", "student.m"])
+        assert result.exit_code == 0
+        assert "student.methods = [label, llp]\n    Which students to train.\n" in result.output
+        assert "student.margin = 0.1\n    Of the rank loss, in probability.\n" in result.output
+        assert "teacher" not in result.output
+
+    def test_every_setting_of_the_file_is_known(self) -> None:
+        def keys(values: object, prefix: str = "") -> set[str]:
+            if prefix in known_settings() or not isinstance(values, dict):
+                return {prefix}
+            return set().union(*(keys(value, f"{prefix}.{key}" if prefix else key) for key, value in values.items()))
+
+        assert keys(yaml.safe_load((ROOT / "params.yaml").read_text())) == set(known_settings())
+
+    def test_check_passes(self, project: Path) -> None:
+        result = CliRunner().invoke(app, ["params", "check"])
+        assert result.output == f"params.yaml: all {len(known_settings())} settings hold what they must.\n"
+
+    def test_check_fails(
+        self, project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        text = (project / "params.yaml").read_text()
+        (project / "params.yaml").write_text(text.replace("margin: 0.1", "margin: 2"))
+        assert run(monkeypatch, "params", "check") == 3
+        assert "student.margin" in capsys.readouterr().err
+
+    def test_a_change_keeps_the_rest_of_the_file(self, project: Path) -> None:
+        path = project / "params.yaml"
+        before = path.read_text()
+        values = parse_assignments(["student.margin=0.2", "data.name=cora", "student.methods=[llp]"])
+        changes = change_params(path, values)
+        assert [(change.key, change.before, change.after) for change in changes] == [
+            ("student.margin", 0.1, 0.2),
+            ("data.name", "debian", "cora"),
+            ("student.methods", ["label", "llp"], ["llp"]),
+        ]
+        expected = before.replace("margin: 0.1", "margin: 0.2").replace("name: debian #", "name: cora   #")
+        assert path.read_text() == expected.replace("methods: [label, llp]", "methods: [llp]")
+
+    def test_setting_what_is_set_leaves_the_file_alone(self, project: Path) -> None:
+        path = project / "params.yaml"
+        before = path.stat().st_mtime_ns
+        assert change_params(path, {"student.margin": 0.1, "data.mirror": None}) == []
+        assert path.stat().st_mtime_ns == before
+
+    def test_null_is_written_as_null(self, project: Path) -> None:
+        change_params(project / "params.yaml", {"data.mirror": "/somewhere"})
+        change_params(project / "params.yaml", parse_assignments(["data.mirror=null"]))
+        assert "\n  mirror: null " in (project / "params.yaml").read_text()
+
+    def test_a_column_of_ones_own(self, project: Path) -> None:
+        change_params(project / "params.yaml", {"data.files.columns.age": "number"})
+        assert load_params(project / "params.yaml").data.files.columns == {"age": "number"}
+
+    @pytest.mark.parametrize(
+        ("assignment", "message"),
+        [
+            ("student.margn=0.2", "student.margn is not a setting. Did you mean student.margin"),
+            ("student=1", "student is not a setting. Did you mean student.layers or"),
+            ("zzz=1", "zzz is not a setting. `llp params show` lists those that are."),
+            ("student.margin.deep=1", "student.margin.deep is not a setting."),
+            ("student.margin=7", "student.margin: Input should be less than 1, got 7"),
+            ("data.name=coraa", "data set 'coraa' is not known. Did you mean cora"),
+            ("student.margin", "expected section.key=value, such as --set student.margin=0.2."),
+            ("student.methods=[llp", "is not readable as YAML"),
+        ],
+    )
+    def test_a_wrong_change_writes_nothing(self, project: Path, assignment: str, message: str) -> None:
+        before = (project / "params.yaml").read_bytes()
+        with pytest.raises(InputError) as error:
+            change_params(project / "params.yaml", {"run.seed": 7} | parse_assignments([assignment]))
+        assert message in str(error.value)
+        assert (project / "params.yaml").read_bytes() == before
+        assert [path.name for path in project.iterdir()] == ["params.yaml"]
+
+
+class TestDatasets:
+    def test_list(self) -> None:
+        result = CliRunner().invoke(app, ["dataset", "list"])
+        rows = {line.split()[0]: line.split()[1:4] for line in result.output.splitlines()[1:]}
+        assert rows["cora"] == ["2,708", "5,278", "1,433"]
+        assert rows["files"] == ["-", "-", "-"]
+
+    def test_show(self) -> None:
+        result = CliRunner().invoke(app, ["dataset", "show", "cora"])
+        assert "nodes      2,708\n" in result.output
+        assert "new nodes  30% in production and cold start\n" in result.output
+
+    def test_show_what_is_not_known(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        assert run(monkeypatch, "dataset", "show", "coraa") == 3
+
+    def test_debian(self, tmp_path: Path) -> None:
+        """A ring of 150 packages, each of which depends on the next."""
+        packages = tmp_path / "Packages"
+        packages.write_text(
+            "\n".join(
+                f"Package: python3-p{number}\nSection: python\nMaintainer: A\nDescription: words of python\n"
+                f"Depends: python3-p{(number + 1) % 150}\n"
+                for number in range(150)
+            )
+        )
+        output = tmp_path / "graph"
+        result = CliRunner().invoke(
+            app, ["dataset", "debian", "--section", "python", "--packages", str(packages), "--output", str(output)]
+        )
+        assert "nodes: 150\nedges: 150\n" in result.output
+        assert result.output.endswith(f"written to {output}\n")
+        assert (output / "edges.parquet").is_file()
+
+
+class TestReport:
+    def test_the_last_one_is_shown(self, project: Path) -> None:
+        folder = project / "data" / "report"
+        folder.mkdir(parents=True)
+        (folder / "report.md").write_text("# A report")
+        result = CliRunner().invoke(app, ["report"])
+        assert result.output == f"# A report\nThe page: {folder / 'index.html'}\n"
+
+    def test_there_is_none(self, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        assert run(monkeypatch, "report") == 3
+
+    def test_a_folder_of_something_else_is_not_replaced(self, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        (project / "mine").mkdir()
+        (project / "mine" / "thesis.txt").write_text("years of work")
+        assert run(monkeypatch, "report", "--output", "mine") == 3
+        assert (project / "mine" / "thesis.txt").read_text() == "years of work"
+
+
+class TestCompletion:
+    @pytest.mark.parametrize(
+        ("words", "expected"),
+        [
+            ("llp stage te", ["teacher", "teacher_scores"]),
+            ("llp stage split --setting co", ["cold_start"]),
+            ("llp run-flow full --setting p", ["production"]),
+            ("llp run-flow full --dataset ci", ["citeseer"]),
+            ("llp run-flow full --set student.mar", ["student.margin="]),
+            ("llp params show late", ["latency", "latency.pairs", "latency.seconds", "latency.max_requests"]),
+        ],
+    )
+    def test_values(self, words: str, expected: list[str]) -> None:
+        environment = {"_LLP_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(len(words.split()) - 1)}
+        result = CliRunner().invoke(app, [], env=environment, prog_name="llp")
+        assert result.output.split() == expected

@@ -1,0 +1,80 @@
+"""The weighted losses of a step: which are computed, that chunks change nothing, which pairs they see."""
+
+import pytest
+import torch
+
+from llp_core.losses import distribution_loss, label_loss, rank_loss
+from llp_core.models import LinkModel, ModelSpec
+from llp_core.sampling import generator
+from llp_core.training import objective as module
+from llp_core.training.objective import Objective, Step, Teaching
+from llp_core.types import Contexts, TeacherScores, TrainingGraph
+
+EVERY = {"label": 0.5, "logit": 1.0, "representation": 1.0, "rank": 2.0, "distribution": 3.0}
+
+
+@pytest.fixture
+def model() -> LinkModel:
+    spec = ModelSpec(encoder="mlp", features=22, hidden=16, layers=2, dropout=0.0)
+    model = LinkModel(spec, generator(0, "weights"))
+    model.set_training(generator(0, "dropout"), torch.float32)
+    return model.train()
+
+
+@pytest.fixture
+def hidden() -> torch.Tensor:
+    return torch.randn(60, 16, generator=generator(1))
+
+
+def make(graph: TrainingGraph, contexts: Contexts, scores: TeacherScores, weights: dict[str, float]) -> Objective:
+    return Objective(graph.edges, 60, weights, Teaching(contexts, scores, 0.1, 1.0), generator(0, "sampling"))
+
+
+def totals(objective: Objective, model: LinkModel, hidden: torch.Tensor, step: Step) -> dict[str, float]:
+    sums: dict[str, float] = {}
+    for chunk in objective.chunks(model, hidden, step):
+        for name, share in chunk.items():
+            sums[name] = sums.get(name, 0.0) + share.item()
+    return sums
+
+
+STEP = Step(epoch=4, edges=torch.arange(10, 90), anchors=torch.tensor([0, 7, 31, 59, 12]))
+
+
+def test_chunks_add_up_to_the_loss(training_graph, contexts, scores, model, hidden, monkeypatch) -> None:
+    whole = totals(make(training_graph, contexts, scores, EVERY), model, hidden, STEP)
+    assert set(whole) == set(EVERY)
+    monkeypatch.setattr(module, "ELEMENTS_AT_ONCE", 300)  # 18 pairs, 2 anchors at once
+    chunked = totals(make(training_graph, contexts, scores, EVERY), model, hidden, STEP)
+    assert chunked == pytest.approx(whole, rel=1e-5)
+
+
+def test_context_losses_use_the_round_of_the_epoch(training_graph, contexts, scores, model, hidden) -> None:
+    weights = {"rank": 1.0, "distribution": 1.0}
+    found = totals(make(training_graph, contexts, scores, weights), model, hidden, STEP)
+    nodes = contexts.nodes[1, STEP.anchors].long()  # epoch 4 of 3 rounds
+    logits = model.decode_products(hidden[STEP.anchors][:, None] * hidden[nodes])
+    teacher = scores.context_logits[1, STEP.anchors]
+    assert found["rank"] == pytest.approx(rank_loss(logits, teacher, 0.1).item(), rel=1e-5)
+    assert found["distribution"] == pytest.approx(distribution_loss(logits, teacher, 1.0).item(), rel=1e-5)
+
+
+def test_logit_matching_sees_the_pairs_of_the_label_loss(training_graph, contexts, scores, model, hidden) -> None:
+    weights = {"label": 1.0, "logit": 1.0}
+    found = totals(make(training_graph, contexts, scores, weights), model, hidden, STEP)
+    pairs = torch.cat((training_graph.edges[:, STEP.edges], scores.negatives[1][:, STEP.edges].long()), dim=1)
+    logits = model.decode(hidden, pairs)
+    labels = torch.cat((torch.ones(80), torch.zeros(80)))
+    teacher = torch.cat((scores.edge_logits[STEP.edges], scores.negative_logits[1, STEP.edges]))
+    assert found["label"] == pytest.approx(label_loss(logits, labels).item(), rel=1e-5)
+    assert found["logit"] == pytest.approx((logits.sigmoid() - teacher.sigmoid()).square().mean().item(), rel=1e-5)
+
+
+def test_label_negatives_are_new_in_every_step(training_graph, contexts, scores, model, hidden) -> None:
+    objective = make(training_graph, contexts, scores, {"label": 1.0})
+    assert totals(objective, model, hidden, STEP) != totals(objective, model, hidden, STEP)
+
+
+def test_a_loss_of_weight_0_is_not_computed(training_graph, contexts, scores, model, hidden) -> None:
+    objective = make(training_graph, contexts, scores, {"label": 1.0, "rank": 0.0})
+    assert set(totals(objective, model, hidden, STEP)) == {"label"}

@@ -1,0 +1,147 @@
+"""Whole trainings: they learn, stop in time, repeat to the last bit, and go on where they were killed."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+from llp_core.errors import InputError
+from llp_core.models import LinkModel
+from llp_core.names import METHODS, Method
+from llp_core.progress import Progress
+from llp_core.training import runs
+from llp_core.training.checkpoint import Checkpoint
+from llp_core.training.runs import resolve_device, resolve_precision, train_student, train_teachers
+
+
+def weights(model: LinkModel) -> list[torch.Tensor]:
+    return list(model.state_dict().values())
+
+
+def same(one: LinkModel, other: LinkModel) -> bool:
+    return all(torch.equal(a, b) for a, b in zip(weights(one), weights(other), strict=True))
+
+
+@pytest.fixture
+def student(training_graph, contexts, scores, student_params, run_params, tmp_path):
+    def train(method: Method = "llp", workspace: Path = tmp_path, **changes):
+        params = student_params.model_copy(update=changes)
+        return train_student(training_graph, method, contexts, scores, params, run_params, workspace)
+
+    return train
+
+
+@pytest.mark.parametrize("encoder", ["sage", "gcn"])
+def test_teachers_learn_and_differ(encoder, training_graph, teacher_params, run_params, tmp_path) -> None:
+    params = teacher_params.model_copy(update={"encoder": encoder, "max_epochs": 60, "patience": 60})
+    first, second = train_teachers(training_graph, params, run_params, tmp_path)
+    assert not same(first.model, second.model)
+    assert first.fit.valid_hits_at_20 > 0.7
+    history = first.fit.history
+    assert [record["epoch"] for record in history] == list(range(60))
+    assert history[-1]["label_loss"] < 0.8 * history[0]["label_loss"]
+    best = max(record["valid_hits_at_20"] for record in history)
+    assert first.fit.valid_hits_at_20 == best == history[first.fit.best_epoch]["valid_hits_at_20"]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_learns(method: Method, student) -> None:
+    trained = student(method, max_epochs=40, patience=40)
+    assert trained.fit.valid_hits_at_20 > 0.5
+    assert trained.fit.history[-1]["loss"] < trained.fit.history[0]["loss"]
+    assert not trained.model.encoder.needs_graph
+
+
+def test_training_stops_when_patience_is_used_up(student) -> None:
+    trained = student(max_epochs=500, patience=5)
+    assert len(trained.fit.history) == trained.fit.best_epoch + 1 + 5
+
+
+def test_the_weights_of_the_best_epoch_are_kept(student, tmp_path) -> None:
+    trained = student(max_epochs=30, patience=30)
+    until_best = student(workspace=tmp_path / "other", max_epochs=trained.fit.best_epoch + 1, patience=30)
+    assert same(trained.model, until_best.model)
+
+
+def test_the_same_seed_gives_the_same_weights(student, tmp_path) -> None:
+    assert same(student().model, student(workspace=tmp_path / "again").model)
+
+
+class Killed(Exception):
+    """Stands for the end of the process."""
+
+
+@pytest.mark.parametrize("killed_after", [1, 7, 12])
+def test_a_killed_training_ends_with_the_very_same_weights(killed_after, student, tmp_path, monkeypatch) -> None:
+    whole = student(workspace=tmp_path / "whole")
+    monkeypatch.setattr(Checkpoint, "due", lambda self: True)
+    advance = Progress.advance
+
+    def advance_then_die(self: Progress, steps: int = 1, /, **figures: float) -> None:
+        advance(self, steps, **figures)
+        if self.done == killed_after:
+            raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Progress, "advance", advance_then_die)
+        with pytest.raises(Killed):
+            student()
+    epochs = []
+    train_epoch = runs.Trainer._train_epoch
+    monkeypatch.setattr(
+        runs.Trainer, "_train_epoch", lambda self, epoch: epochs.append(epoch) or train_epoch(self, epoch)
+    )
+    resumed = student()
+    assert epochs == list(range(killed_after, 12))
+    assert same(whole.model, resumed.model)
+    assert whole.fit == resumed.fit
+
+
+def test_a_finished_training_is_not_trained_again(student, monkeypatch) -> None:
+    first = student()
+    monkeypatch.setattr(runs.Trainer, "_train_epoch", lambda self, epoch: pytest.fail("trained again"))
+    assert same(first.model, student().model)
+
+
+def test_a_checkpoint_of_other_settings_is_of_no_use(student, tmp_path) -> None:
+    changed = student(workspace=tmp_path / "changed", margin=0.2)
+    student()
+    assert same(changed.model, student(margin=0.2).model)
+
+
+def test_a_broken_checkpoint_is_of_no_use(student, tmp_path) -> None:
+    first = student()
+    (tmp_path / "student-llp" / "state.safetensors").write_bytes(b"cut")
+    assert same(first.model, student().model)
+    shutil.rmtree(tmp_path / "student-llp")
+    assert same(first.model, student().model)
+
+
+def test_bfloat16_learns_as_well(training_graph, contexts, scores, student_params, run_params, tmp_path) -> None:
+    params = student_params.model_copy(update={"max_epochs": 40, "patience": 40})
+    found = {}
+    for precision in ("float32", "bfloat16"):
+        run = run_params.model_copy(update={"precision": precision})
+        found[precision] = train_student(training_graph, "llp", contexts, scores, params, run, tmp_path / precision)
+    assert not same(found["float32"].model, found["bfloat16"].model)
+    assert all(weight.dtype == torch.float32 for weight in weights(found["bfloat16"].model))
+    assert found["bfloat16"].fit.valid_hits_at_20 == pytest.approx(found["float32"].fit.valid_hits_at_20, abs=0.15)
+
+
+def test_representation_matching_needs_equal_widths(student) -> None:
+    with pytest.raises(InputError, match=r"student\.hidden is 8 and the teacher's width is 16"):
+        student("representation", hidden=8)
+
+
+def test_device_and_precision(run_params, monkeypatch) -> None:
+    cpu = torch.device("cpu")
+    assert resolve_device(run_params) == cpu
+    assert resolve_precision(run_params, cpu) == torch.float32
+    auto = run_params.model_copy(update={"precision": "auto", "device": "cuda"})
+    for capable, expected in ((True, torch.bfloat16), (False, torch.float32)):
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda capable=capable: {"avx512_bf16": capable})
+        assert resolve_precision(auto, cpu) == expected
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(InputError, match="cuda is asked for"):
+        resolve_device(auto)
