@@ -124,7 +124,7 @@ def _choose(keys: Tensor, num_nodes: int, count: int, rng: torch.Generator) -> T
 
 
 def _contains(ascending: Tensor, keys: Tensor) -> Tensor:
-    """bool [M]: whether each key is in an ascending list; faster than isin, which would sort the list again."""
+    """Whether each key (bool [M]) is in an ascending list; faster than isin, which would sort the list again."""
     if ascending.numel() == 0:
         return torch.zeros_like(keys, dtype=torch.bool)
     position = torch.searchsorted(ascending, keys).clamp_(max=ascending.numel() - 1)

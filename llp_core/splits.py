@@ -122,4 +122,4 @@ def _partition(edges: Tensor, shares: tuple[float, ...], rng: torch.Generator) -
     """Random disjoint parts of int64 [2, E] of the given shares, rounded down; then what is left."""
     order = torch.randperm(edges.shape[1], generator=rng)
     sizes = [int(share * edges.shape[1]) for share in shares]
-    return [edges[:, part] for part in order.split([*sizes, edges.shape[1] - sum(sizes)])]
+    return [edges[:, part] for part in torch.split(order, [*sizes, edges.shape[1] - sum(sizes)])]

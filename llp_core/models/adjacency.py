@@ -57,5 +57,5 @@ class _SymmetricProduct(torch.autograd.Function):
             return matrix @ values.float()
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[None, Tensor]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[None, Tensor]:
         return None, ctx.matrix @ gradient.contiguous()

@@ -27,10 +27,12 @@ class NodeFeatures:
 
     @property
     def num_nodes(self) -> int:
+        """N."""
         return self.matrix.shape[0]
 
     @property
     def width(self) -> int:
+        """F."""
         return self.matrix.shape[1]
 
     def rows(self, nodes: Tensor) -> Self:
@@ -60,5 +62,5 @@ class _SparseProduct(torch.autograd.Function):
             return matrix @ weight
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[None, None, Tensor]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[None, None, Tensor]:
         return None, None, ctx.transposed @ gradient.contiguous()

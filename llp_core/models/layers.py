@@ -27,6 +27,7 @@ class Linear(nn.Module):
             nn.init.uniform_(parameter, -bound, bound, generator=rng)
 
     def forward(self, x: Tensor | NodeFeatures) -> Tensor:
+        """float32 [..., out] of float32 [..., in] or of features [N, in]."""
         if isinstance(x, Tensor):
             return nn.functional.linear(x, self.weight.T, self.bias)
         product = x.times(self.weight)
@@ -49,6 +50,7 @@ class Dropout(nn.Module):
         self.rng: torch.Generator | None = None
 
     def forward(self, x: Tensor) -> Tensor:
+        """The same shape and dtype, unchanged outside training."""
         if not self.training or self.threshold == 0:
             return x
         if self.rng is None:
@@ -75,9 +77,11 @@ class SAGELayer(nn.Module):
         self.own = Linear(width_in, width_out)
 
     def forward(self, x: Tensor | NodeFeatures, adjacency: Adjacency) -> Tensor:
+        """float32 [M, out] of the M nodes with neighbour lists, out of [N, in] of all N."""
         count = adjacency.matrix.shape[0]
+        own: Tensor = self.own(x)
         mean = adjacency.sum_neighbors(self.neighbor(x)) / adjacency.degree[:count, None].clamp(min=1)
-        return mean + self.own(x)[:count]
+        return mean + own[:count]
 
 
 class GCNLayer(nn.Module):
@@ -98,7 +102,8 @@ class GCNLayer(nn.Module):
         nn.init.uniform_(self.bias, -bound, bound, generator=rng)
 
     def forward(self, x: Tensor | NodeFeatures, adjacency: Adjacency) -> Tensor:
+        """float32 [M, out] of the M nodes with neighbour lists, out of [N, in] of all N."""
         count = adjacency.matrix.shape[0]
         scale = (adjacency.degree[:, None] + 1).rsqrt()
-        scaled = self.linear(x) * scale
+        scaled: Tensor = self.linear(x) * scale
         return (adjacency.sum_neighbors(scaled) + scaled[:count]) * scale[:count] + self.bias

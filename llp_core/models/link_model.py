@@ -1,6 +1,7 @@
 """A model that scores node pairs: an encoder, then an MLP on the Hadamard product of two representations."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -44,7 +45,7 @@ class Encoder(nn.Module):
         layer = {"mlp": Linear, "sage": SAGELayer, "gcn": GCNLayer}[spec.encoder]
         widths = [spec.features] + [spec.hidden] * spec.layers
         self.needs_graph = spec.encoder != "mlp"
-        self.layers = nn.ModuleList(layer(a, b) for a, b in zip(widths[:-1], widths[1:], strict=True))
+        self.layers = nn.ModuleList(layer(a, b) for a, b in pairwise(widths))
         self.dropout = Dropout(spec.dropout)
 
     def forward(self, features: NodeFeatures, adjacencies: Sequence[Adjacency]) -> Tensor:
@@ -54,14 +55,15 @@ class Encoder(nn.Module):
             features: of N nodes.
             adjacencies: one for each layer, or one for all of them; an MLP looks at none.
         """
-        x: Tensor | NodeFeatures = features
-        for number, layer in enumerate(self.layers):
-            if number:
-                assert isinstance(x, Tensor)
-                x = self.dropout(x.relu())
-            x = layer(x, adjacencies[min(number, len(adjacencies) - 1)]) if self.needs_graph else layer(x)
-        assert isinstance(x, Tensor)
+        x = self._layer(0, features, adjacencies)
+        for number in range(1, len(self.layers)):
+            x = self._layer(number, self.dropout(x.relu()), adjacencies)
         return x
+
+    def _layer(self, number: int, x: Tensor | NodeFeatures, adjacencies: Sequence[Adjacency]) -> Tensor:
+        graph = (adjacencies[min(number, len(adjacencies) - 1)],) if self.needs_graph else ()
+        out: Tensor = self.layers[number](x, *graph)
+        return out
 
 
 class Decoder(nn.Module):
@@ -138,7 +140,7 @@ class LinkModel(nn.Module):
     def score(self, representations: Tensor, pairs: Tensor) -> Tensor:
         """Logits, float32 [P], of any number of pairs, int64 [2, P], in bounded chunks and without dropout."""
         self.eval()
-        parts = [self.decode(representations, chunk) for chunk in pairs.split(PAIRS_AT_ONCE, dim=1)]
+        parts = [self.decode(representations, chunk) for chunk in torch.split(pairs, PAIRS_AT_ONCE, dim=1)]
         return torch.cat(parts) if parts else representations.new_empty(0)
 
 

@@ -61,8 +61,8 @@ class Check(Record):
     column: str
     passed: bool
     unexpected: int
-    offenders: tuple[Any, ...]
-    observed: Any
+    offenders: tuple[str, ...]
+    observed: float | None
     expected: str
 
 

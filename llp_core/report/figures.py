@@ -208,22 +208,32 @@ def training_table(training: Mapping[str, Training]) -> Table:
     return Table("The weights that were kept, chosen by validation; percent", header, tuple(rows))
 
 
-def checks_table(caption: str, checks: Iterable[tuple[str, Check]]) -> Table:
-    """Checks with the place where they ran."""
+def checks_table(caption: str, checks: Iterable[Check]) -> Table:
+    """What was checked in one place, and what was found there."""
     rows = [
         (
-            place,
-            f"{check.table}.{check.column}" if check.column else check.table,
             check.check,
+            f"{check.table}, {check.column}",
             check.expected,
-            ABSENT if check.observed is None else str(check.observed),
-            f"{check.unexpected:,}" + (f": {', '.join(map(str, check.offenders))}" if check.offenders else ""),
+            _found(check),
             "passed" if check.passed else "FAILED",
         )
-        for place, check in checks
+        for check in checks
     ]
-    header = ("place", "column", "check", "expected", "observed", "offenders", "result")
-    return Table(caption, header, tuple(rows), frozenset((i, 6) for i, row in enumerate(rows) if row[6] == "FAILED"))
+    strong = frozenset((number, 4) for number, row in enumerate(rows) if row[4] == "FAILED")
+    return Table(caption, ("check", "table, column", "expected", "found", "result"), tuple(rows), strong)
+
+
+def _observed(value: float) -> str:
+    return f"{value:,.0f}" if value == int(value) else f"{value:,.4g}"
+
+
+def _found(check: Check) -> str:
+    told = [] if check.observed is None else [_observed(check.observed)]
+    if check.unexpected or not told:
+        told.append(f"{check.unexpected:,} break it")
+    named = f": {', '.join(check.offenders)}" if check.offenders else ""
+    return "; ".join(told) + named
 
 
 def quality_table_of(evaluations: Sequence[Evaluation]) -> Table:

@@ -129,7 +129,7 @@ class Trainer:
     def _steps(self, epoch: int) -> Iterator[Step]:
         """All training edges in random order, and all anchors spread over as many steps."""
         rng = self.objective.rng
-        edges = torch.randperm(self.graph.edges.shape[1], generator=rng).split(self.params.batch_size)
+        edges = torch.split(torch.randperm(self.graph.edges.shape[1], generator=rng), self.params.batch_size)
         anchors = torch.randperm(self.graph.num_nodes, generator=rng).tensor_split(len(edges))
         for edge_part, anchor_part in zip(edges, anchors, strict=True):
             yield Step(epoch, edge_part, anchor_part)
@@ -141,10 +141,11 @@ class Trainer:
         leaf = representations.detach().requires_grad_()
         losses: dict[str, float] = {}
         for chunk in self.objective.chunks(self.model, leaf, step):
-            torch.stack([self.objective.weights[name] * share for name, share in chunk.items()]).sum().backward()
+            weighted = torch.stack([self.objective.weights[name] * share for name, share in chunk.items()])
+            torch.autograd.backward(weighted.sum())
             for name, share in chunk.items():
                 losses[name] = losses.get(name, 0.0) + share.item()
-        representations.backward(leaf.grad)
+        torch.autograd.backward(representations, leaf.grad)
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), GRADIENT_NORM)
         self.optimizer.step()
         return losses

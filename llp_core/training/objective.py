@@ -62,6 +62,12 @@ class Objective:
     teaching: Teaching | None
     rng: torch.Generator
 
+    @property
+    def _taught(self) -> Teaching:
+        if self.teaching is None:
+            raise ValueError(f"losses {', '.join(self.weights)} need a teacher's scores, and there are none")
+        return self.teaching
+
     def chunks(self, model: LinkModel, representations: Tensor, step: Step) -> Iterator[Shares]:
         """The losses of one step, chunk by chunk, unweighted. Chunks share no computation.
 
@@ -76,8 +82,7 @@ class Objective:
         if active & {"rank", "distribution"}:
             yield from self._context_chunks(model, representations, step, active)
         if "representation" in active:
-            assert self.teaching is not None
-            target = self.teaching.scores.representations[step.anchors].to(representations.device)
+            target = self._taught.scores.representations[step.anchors].to(representations.device)
             yield {"representation": representation_loss(representations[step.anchors], target)}
 
     def _pair_chunks(self, model: LinkModel, representations: Tensor, step: Step, active: set[str]) -> Iterator[Shares]:
@@ -85,7 +90,7 @@ class Objective:
         labels = torch.zeros(pairs.shape[1])
         labels[: step.edges.numel()] = 1
         teacher = self._teacher_logits(step) if "logit" in active else None
-        for chunk in torch.arange(pairs.shape[1]).split(max(1, ELEMENTS_AT_ONCE // model.spec.hidden)):
+        for chunk in torch.split(torch.arange(pairs.shape[1]), max(1, ELEMENTS_AT_ONCE // model.spec.hidden)):
             share = chunk.numel() / pairs.shape[1]
             logits = model.decode(representations, pairs[:, chunk].to(representations.device))
             losses = {}
@@ -96,28 +101,26 @@ class Objective:
             yield losses
 
     def _negatives(self, step: Step) -> Tensor:
-        """New ones each step; for logit matching those that the teacher has scored, so that both losses see the same."""
+        """New ones each step; for logit matching those that the teacher scored, so that both losses see the same."""
         if self.weights.get("logit", 0) > 0:
-            assert self.teaching is not None
-            scores = self.teaching.scores
+            scores = self._taught.scores
             return scores.negatives[step.epoch % scores.negatives.shape[0]][:, step.edges].long()
         return sample_negatives(pair_keys(self.edges, self.num_nodes), self.num_nodes, step.edges.numel(), self.rng)
 
     def _teacher_logits(self, step: Step) -> Tensor:
-        assert self.teaching is not None
-        scores = self.teaching.scores
+        scores = self._taught.scores
         negative = scores.negative_logits[step.epoch % scores.negatives.shape[0]]
         return torch.cat((scores.edge_logits[step.edges], negative[step.edges]))
 
     def _context_chunks(
         self, model: LinkModel, representations: Tensor, step: Step, active: set[str]
     ) -> Iterator[Shares]:
-        assert self.teaching is not None
-        contexts, teaching = self.teaching.contexts, self.teaching
+        teaching = self._taught
+        contexts = teaching.contexts
         round_number = step.epoch % contexts.rounds
         size = contexts.nodes.shape[2]
         widest = size * max(model.spec.hidden, size if "rank" in active else 0)
-        for anchors in step.anchors.split(max(1, ELEMENTS_AT_ONCE // widest)):
+        for anchors in torch.split(step.anchors, max(1, ELEMENTS_AT_ONCE // widest)):
             share = anchors.numel() / step.anchors.numel()
             nodes = contexts.nodes[round_number, anchors].long().to(representations.device)
             teacher = teaching.scores.context_logits[round_number, anchors].to(representations.device)

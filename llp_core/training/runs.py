@@ -58,7 +58,8 @@ def train_teachers(graph: TrainingGraph, params: TeacherParams, run: RunParams, 
 
     Args:
         graph: what training may see.
-        params, run: settings.
+        params: settings of the model.
+        run: seed, device and precision.
         workspace: a folder for the states of trainings under way; its name stands in progress lines.
     """
     for number in range(params.candidates):
@@ -79,8 +80,10 @@ def train_student(
     Args:
         graph: what training may see.
         method: names the losses (`llp_core.config.METHOD_LOSSES`).
-        contexts, scores: what the teacher left.
-        params, run: settings.
+        contexts: of the graph's nodes.
+        scores: what the teacher left.
+        params: settings of the model.
+        run: seed, device and precision.
         workspace: a folder for the states of trainings under way; its name stands in progress lines.
 
     Raises:

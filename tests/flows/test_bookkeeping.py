@@ -15,6 +15,8 @@ from conftest import Project
 from flows.bookkeeping import read_stages, run_recorded, stage_status
 from llp_core.errors import InputError, LLPError
 
+pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep.value:DeprecationWarning")
+
 
 def run(project: Project, address: str) -> str:
     name, _, setting = address.partition("@")
@@ -50,7 +52,7 @@ def test_there_is_no_dvc_yaml(tmp_path: Path) -> None:
 
 def test_dvc_does_not_accept_the_file(project: Project) -> None:
     (project.root / "dvc.yaml").write_text("stages:\n  prepare:\n    comand: true\n")
-    with pytest.raises(LLPError, match="DVC: .*dvc.yaml"):
+    with pytest.raises(LLPError, match=r"DVC: .*dvc\.yaml"):
         read_stages(project.root)
 
 

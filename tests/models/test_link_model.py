@@ -65,5 +65,5 @@ def test_a_broken_model_is_refused_with_its_folder(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"(?s)the model cannot be rebuilt: .*size mismatch"):
         load_model(tmp_path)
     write_json(tmp_path / "model.json", {**spec, "encoder": "rnn"})
-    with pytest.raises(InputError, match="(?s)the model cannot be rebuilt: .*encoder"):
+    with pytest.raises(InputError, match=r"(?s)the model cannot be rebuilt: .*encoder"):
         load_model(tmp_path)

@@ -80,15 +80,17 @@ def test_training(context: ReportContext) -> None:
 
 def test_checks(context: ReportContext) -> None:
     passed = context.findings[0]
+    observed = passed.model_copy(update={"observed": 3552.0})
     failed = passed.model_copy(
-        update={"passed": False, "unexpected": 2, "offenders": ("numpy", "scipy"), "observed": 0.5}
+        update={"passed": False, "unexpected": 2, "offenders": ("numpy", "scipy"), "observed": 0.94988}
     )
-    table = shown.checks_table("All", [("graph", passed), ("split", failed)])
+    table = shown.checks_table("Graph", [passed, observed, failed])
     assert table.rows == (
-        ("graph", "nodes.id", "values are unique", "no id twice", "–", "0", "passed"),
-        ("split", "nodes.id", "values are unique", "no id twice", "0.5", "2: numpy, scipy", "FAILED"),
+        ("values are unique", "nodes, id", "no id twice", "0 break it", "passed"),
+        ("values are unique", "nodes, id", "no id twice", "3,552", "passed"),
+        ("values are unique", "nodes, id", "no id twice", "0.9499; 2 break it: numpy, scipy", "FAILED"),
     )
-    assert table.strong == {(1, 6)}
+    assert table.strong == {(2, 4)}
 
 
 def test_quality_table_is_markdown(context: ReportContext) -> None:

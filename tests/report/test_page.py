@@ -131,8 +131,8 @@ def test_failed_checks_are_shown_first(project: Path) -> None:
     write_report(project, load_context(project, SETTINGS))
     text = (project / "report.md").read_text(encoding="utf-8")
     assert "6 of 7 checks passed." in text
-    failed = text[text.index("Failed:") : text.index("#### All checks")]
-    assert "2: numpy, scipy" in failed
+    failed = text[text.index("Failed: graph") : text.index("#### All checks")]
+    assert "2 break it: numpy, scipy" in failed
 
 
 def test_nothing_tells_where_things_lay(project: Path, tmp_path: Path) -> None:

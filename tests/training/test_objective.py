@@ -78,3 +78,9 @@ def test_label_negatives_are_new_in_every_step(training_graph, contexts, scores,
 def test_a_loss_of_weight_0_is_not_computed(training_graph, contexts, scores, model, hidden) -> None:
     objective = make(training_graph, contexts, scores, {"label": 1.0, "rank": 0.0})
     assert set(totals(objective, model, hidden, STEP)) == {"label"}
+
+
+def test_distillation_without_a_teacher_is_refused(training_graph, model, hidden) -> None:
+    objective = Objective(training_graph.edges, 60, {"rank": 1.0}, None, generator(0))
+    with pytest.raises(ValueError, match="losses rank need a teacher's scores"):
+        list(objective.chunks(model, hidden, STEP))

@@ -68,7 +68,7 @@ def test_the_same_seed_gives_the_same_weights(student, tmp_path) -> None:
     assert same(student().model, student(workspace=tmp_path / "again").model)
 
 
-class Killed(Exception):
+class KilledError(Exception):
     """Stands for the end of the process."""
 
 
@@ -81,11 +81,11 @@ def test_a_killed_training_ends_with_the_very_same_weights(killed_after, student
     def advance_then_die(self: Progress, steps: int = 1, /, **figures: float) -> None:
         advance(self, steps, **figures)
         if self.done == killed_after:
-            raise Killed
+            raise KilledError
 
     with monkeypatch.context() as patch:
         patch.setattr(Progress, "advance", advance_then_die)
-        with pytest.raises(Killed):
+        with pytest.raises(KilledError):
             student()
     epochs = []
     train_epoch = runs.Trainer._train_epoch
