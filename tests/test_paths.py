@@ -16,7 +16,8 @@ from llp_core.stages import STAGES as STAGE_FUNCTIONS
 ROOT = Path(__file__).parents[1]
 
 PARAMS: dict[str, Any] = yaml.safe_load((ROOT / "params.yaml").read_text())
-STAGES: dict[str, dict[str, Any]] = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+PIPELINE: dict[str, Any] = yaml.safe_load((ROOT / "dvc.yaml").read_text())
+STAGES: dict[str, dict[str, Any]] = PIPELINE["stages"]
 
 OF_THE_GRAPH: dict[str, Path] = {
     "download": paths.RAW,
@@ -101,6 +102,13 @@ def test_a_stage_reads_what_another_writes_or_what_is_in_git(name, setting, stag
 @pytest.mark.parametrize(("name", "stage"), list(STAGES.items()))
 def test_a_stage_names_settings_that_exist(name, stage):
     assert set(stage["params"]) <= set(keys(PARAMS))
+
+
+def test_metrics_and_plots_are_written_by_a_stage():
+    plotted = [file for plot in PIPELINE["plots"] for settings in plot.values() for file in settings["y"]]
+    files = [*PIPELINE["metrics"], *plotted]
+    assert [file for file in files if not any(Path(file).is_relative_to(out) for out in OUTPUTS)] == []
+    assert set(PIPELINE["metrics"]) == {(paths.evaluation(setting) / "metrics.json").as_posix() for setting in SETTINGS}
 
 
 def test_every_section_is_used_by_a_stage():

@@ -7,7 +7,9 @@ import typer
 
 from llp_core.cli.log import show_flow_only
 from llp_core.cli.names import complete_dataset, complete_key, complete_setting, complete_stage, require_settings
+from llp_core.errors import InputError
 from llp_core.names import SETTINGS, Setting
+from llp_core.paths import PARAMS, REPORT
 
 Settings: TypeAlias = Annotated[
     list[str] | None,
@@ -58,6 +60,9 @@ def full(
       llp run-flow full --setting transductive --setting cold_start
     """
     _change_params(dataset, set_ or [])
+    from llp_core.config import load_params
+
+    load_params(PARAMS)  # a wrong setting is told before Prefect starts
     from flows.full import full as flow
 
     show_flow_only()
@@ -117,9 +122,6 @@ def report(
 
 
 def _last_report() -> Path:
-    from llp_core.errors import InputError
-    from llp_core.paths import REPORT
-
     if not (REPORT / "report.md").is_file():
         raise InputError(
             f"{REPORT / 'report.md'}: not found. `llp run-flow full` makes it; `llp report --output DIR` makes a page "
@@ -129,8 +131,6 @@ def _last_report() -> Path:
 
 
 def _write_report(settings: list[Setting] | None, output: Path) -> Path:
-    from llp_core.errors import InputError
-    from llp_core.report import load_context, write_report
     from llp_core.store import new_folder
 
     if output.exists() and not (output / "report.md").is_file() and any(output.iterdir()):
@@ -145,7 +145,6 @@ def _change_params(dataset: str | None, assignments: list[str]) -> None:
     if dataset is None and not assignments:
         return
     from llp_core.cli.params_file import change_params, parse_assignments
-    from llp_core.paths import PARAMS
 
     values: dict[str, Any] = {} if dataset is None else {"data.name": dataset}
     for change in change_params(PARAMS, values | parse_assignments(assignments)):

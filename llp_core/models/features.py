@@ -39,6 +39,18 @@ class NodeFeatures:
         """The features of some nodes, int64 [M], for inference: no gradient passes."""
         return type(self)(select_rows(self.matrix, nodes))
 
+    def first(self, count: int) -> Self:
+        """The features of the first nodes, without a copy; all of them are the same object."""
+        if count == self.num_nodes:
+            return self
+        if self.matrix.layout == torch.strided:
+            return type(self)(self.matrix[:count])
+        crow = self.matrix.crow_indices()[: count + 1]
+        entries = int(crow[-1])
+        columns, values = self.matrix.col_indices()[:entries], self.matrix.values()[:entries]
+        size = (count, self.width)
+        return type(self)(torch.sparse_csr_tensor(crow, columns, values, size=size, check_invariants=False))
+
     def times(self, weight: Tensor) -> Tensor:
         """float32 [N, H]: the product with float32 [F, H]."""
         if self.matrix.layout == torch.strided or not torch.is_grad_enabled():

@@ -79,9 +79,9 @@ class SAGELayer(nn.Module):
     def forward(self, x: Tensor | NodeFeatures, adjacency: Adjacency) -> Tensor:
         """float32 [M, out] of the M nodes with neighbour lists, out of [N, in] of all N."""
         count = adjacency.matrix.shape[0]
-        own: Tensor = self.own(x)
+        own: Tensor = self.own(x.first(count) if isinstance(x, NodeFeatures) else x[:count])
         mean = adjacency.sum_neighbors(self.neighbor(x)) / adjacency.degree[:count, None].clamp(min=1)
-        return mean + own[:count]
+        return mean + own
 
 
 class GCNLayer(nn.Module):

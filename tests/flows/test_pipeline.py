@@ -1,0 +1,69 @@
+"""The real pipeline through the command line: a small graph, few epochs, all three settings."""
+
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import ROOT, Project
+
+from flows import full as module
+from llp_core.cli import main
+
+pytestmark = [
+    pytest.mark.usefixtures("prefect_server"),
+    pytest.mark.filterwarnings("ignore:_NoneStep.value:DeprecationWarning"),
+]
+
+QUICK = ["teacher.max_epochs=2", "teacher.candidates=1", "teacher.hidden=8", "student.max_epochs=2", "student.hidden=8"]
+
+
+def llp(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> object:
+    """The exit code of `llp` with these arguments."""
+    monkeypatch.setattr(sys, "argv", ["llp", *arguments])
+    with pytest.raises(SystemExit) as end:
+        main()
+    return end.value.code
+
+
+@pytest.fixture
+def real(project: Project) -> Project:
+    """The real dvc.yaml and the embedded graphs in place of the tiny project's."""
+    shutil.copy(ROOT / "dvc.yaml", project.root)
+    shutil.copytree(ROOT / "data" / "embedded", project.root / "data" / "embedded")
+    return project
+
+
+def test_the_whole_flow(real: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    quick = [part for setting in [*QUICK, "contexts.rounds=2", "latency.seconds=0.01"] for part in ("--set", setting)]
+    assert llp(monkeypatch, "run-flow", "full", "--dataset", "files", *quick) == 0
+    first = capsys.readouterr()
+    assert "params.yaml: data.name: debian -> files" in first.err
+    table = first.out[: first.out.index("The page: ")]
+    assert table.count("| Cold start ") == 3  # the teacher and two students
+    assert f"The page: {real.root / 'data' / 'report' / 'index.html'}" in first.out
+    assert real.dvc_status() == {}
+
+    def never(name: str, setting: str | None) -> None:
+        raise AssertionError(f"{name} of {setting} ran again")
+
+    monkeypatch.setattr(module, "run_stage", never)
+    assert llp(monkeypatch, "run-flow", "full") == 0
+    assert capsys.readouterr().out == first.out
+
+    assert llp(monkeypatch, "report") == 0
+    assert "The page: " in capsys.readouterr().out
+    assert llp(monkeypatch, "report", "--setting", "production", "--output", "page") == 0
+    assert (Path("page") / "index.html").is_file()
+    assert llp(monkeypatch, "status") == 0
+    assert {line.split(maxsplit=1)[1] for line in capsys.readouterr().out.splitlines()} == {"up to date"}
+
+
+def test_a_missing_file_is_told_in_a_paragraph(
+    real: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["--dataset", "files", "--set", "data.files.nodes=nowhere.csv"]
+    assert llp(monkeypatch, "run-flow", "full", *arguments) == 3
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert error.startswith("download failed: nowhere.csv: not found. Stage download reads it, as dvc.yaml says.")
+    assert not (real.root / "data" / "raw").exists()
