@@ -31,6 +31,8 @@ RETRY_SECONDS = 5
 GPU_DEVICES = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
 """One of these is there wherever torch could find a GPU: of NVIDIA's driver, AMD's, and of Windows' Linux."""
 
+INTERRUPTED = 130
+
 Future: TypeAlias = PrefectFuture[Any]
 Runner: TypeAlias = ThreadPoolTaskRunner[Any]
 
@@ -90,8 +92,12 @@ def full(settings: list[str] | None = None) -> FullRun:
     workers = _workers(root)
     stages = select(read_stages(root), settings)
     runner: Runner = ThreadPoolTaskRunner(max_workers=workers)
-    with runner:
-        futures = _run_all(stages, runner)
+    try:
+        with runner:
+            futures = _run_all(stages, runner)
+    except KeyboardInterrupt:
+        _leave_temporary_server()
+        raise
     runs = [_stage_run(address, future) for address, future in futures.items()]
     show_stages(
         [{"stage": run.address, "done": run.outcome, "seconds": round(run.seconds, 1)} for run in runs],
@@ -190,6 +196,21 @@ def _next_stages(waiting: Iterable[StageEntry], done: Iterable[str], running: It
     if beside_others or list(running):
         return beside_others
     return ready[:1]
+
+
+def _leave_temporary_server() -> None:
+    """Ends the process, if its Prefect server is a temporary one.
+
+    A terminal interrupts that server too, and Prefect would call it for minutes.
+    """
+    from prefect.server.api.server import SubprocessASGIServer
+
+    servers = list(SubprocessASGIServer._instances.values())
+    for server in servers:
+        server.stop()
+    if servers:
+        logger.warning("Interrupted. What was complete is kept; the same command goes on from there.")
+        os._exit(INTERRUPTED)
 
 
 def _submit(runner: Runner, stage: StageEntry, after: list[Future]) -> Future:

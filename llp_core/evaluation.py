@@ -6,11 +6,10 @@ import torch
 from torch import Tensor
 
 from llp_core.graph import degrees
-from llp_core.metrics import area_under_curve, hits_at_k, mean_reciprocal_rank
+from llp_core.metrics import HITS_AT, area_under_curve, hits_at_k, mean_reciprocal_rank
 from llp_core.names import ALL_EDGES, EDGE_GROUPS
 from llp_core.types import Evaluation, LinkSplit
 
-HITS_AT = (10, 20, 30, 50)
 DEGREE_BOUNDS = (0, 1, 3, 6, 11, 21)
 """The lowest degree of each bucket; the last one has no upper bound."""
 

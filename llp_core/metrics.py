@@ -6,6 +6,11 @@ Ties count against the positive in hits and rank, as OGB's `Evaluator` does, and
 import torch
 from torch import Tensor
 
+HITS_AT = (10, 20, 30, 50)
+"""Every K at which the test edges are scored."""
+VALIDATION_K = 20
+"""The K by which the epoch, and the teacher among candidates, is chosen."""
+
 
 def hits_at_k(positive: Tensor, negative: Tensor, k: int) -> float:
     """The share of positives (float [P]) scored above the k-th best negative (float [M]).

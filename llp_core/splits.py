@@ -9,6 +9,7 @@ from torch import Tensor
 
 from llp_core.config import ProductionParams, SplitParams
 from llp_core.graph import pair_keys, select_rows
+from llp_core.metrics import HITS_AT, VALIDATION_K
 from llp_core.names import Setting
 from llp_core.sampling import generator, sample_negatives
 from llp_core.types import Graph, LinkSplit, TrainingGraph
@@ -30,6 +31,22 @@ def make_split(graph: Graph, setting: Setting, params: SplitParams) -> LinkSplit
         return _transductive(graph, params.transductive.valid_share, params.transductive.test_share, rng)
     split = _production(graph, params.production, rng)
     return split if setting == "production" else _without_edges_at_new_nodes(split)
+
+
+def require_enough_pairs(split: LinkSplit) -> None:
+    """Refuses a split whose figures would mean nothing: Hits@K needs K pairs without an edge.
+
+    Raises:
+        ValueError: says which part is too small, and which shares decide its size.
+    """
+    section = "transductive" if split.setting == "transductive" else "production"
+    for part, share, needed in (("valid", "valid_share", VALIDATION_K), ("test", "test_share", max(HITS_AT))):
+        found = getattr(split, f"{part}_negatives").shape[1]
+        if found < needed:
+            raise ValueError(
+                f"Hits@{needed} needs at least {needed} {part} edges, and as many pairs without an edge; the split "
+                f"has {found}. Take a larger graph, or raise split.{section}.{share}"
+            )
 
 
 def training_graph(split: LinkSplit, features: Tensor) -> TrainingGraph:

@@ -1,5 +1,7 @@
 """Splits: what must hold of every split of every graph, and the counts of a known one."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from hypothesis import given
@@ -9,7 +11,7 @@ from llp_core.config import ProductionParams, SplitParams, TransductiveParams
 from llp_core.graph import pair_keys
 from llp_core.names import SETTINGS, Setting
 from llp_core.sampling import generator, sample_negatives
-from llp_core.splits import make_split, training_graph
+from llp_core.splits import make_split, require_enough_pairs, training_graph
 from llp_core.types import Graph, LinkSplit
 
 PARAMS = SplitParams(
@@ -113,6 +115,17 @@ def test_training_sees_no_new_node() -> None:
     assert torch.equal(training.nodes[training.valid_edges], split.valid_edges)
     assert torch.equal(training.nodes[training.valid_negatives], split.valid_negatives)
     assert torch.equal(training.features.to_dense(), graph.features.to_dense()[training.nodes])
+
+
+def test_a_split_too_small_for_its_metrics_is_refused() -> None:
+    large = make_split(random_graph(300, 1000, 0), "transductive", PARAMS)
+    require_enough_pairs(large)
+    with pytest.raises(
+        ValueError, match=r"Hits@50 needs at least 50 test edges.* has 49.* split\.production\.test_share"
+    ):
+        require_enough_pairs(replace(large, setting="production", test_negatives=large.test_negatives[:, :49]))
+    with pytest.raises(ValueError, match="Hits@20 needs at least 20 valid edges"):
+        require_enough_pairs(make_split(random_graph(100, 300, 0), "transductive", PARAMS))
 
 
 def test_a_dense_graph_has_too_few_negatives() -> None:

@@ -131,6 +131,7 @@ def _last_report() -> Path:
 
 
 def _write_report(settings: list[Setting] | None, output: Path) -> Path:
+    from llp_core.report import load_context, write_report
     from llp_core.store import new_folder
 
     if output.exists() and not (output / "report.md").is_file() and any(output.iterdir()):

@@ -8,14 +8,13 @@ import torch
 from torch import Tensor
 
 from llp_core.config import ModelParams
-from llp_core.metrics import hits_at_k
+from llp_core.metrics import VALIDATION_K, hits_at_k
 from llp_core.models import Adjacency, LinkModel, NodeFeatures
 from llp_core.progress import Progress
 from llp_core.training.checkpoint import Checkpoint
 from llp_core.training.objective import Objective, Step
 from llp_core.types import TrainingGraph
 
-VALIDATION_K = 20
 GRADIENT_NORM = 1.0
 """Gradients of one step are scaled down to this norm, so that loss weights of 1000 cannot break a training."""
 

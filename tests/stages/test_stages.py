@@ -1,0 +1,90 @@
+"""The stages one after the other on a small graph, as `dvc repro` runs them."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from conftest import change, figures, run_all
+
+from llp_core import paths
+from llp_core.errors import CheckFailed, InputError
+from llp_core.names import SETTINGS
+from llp_core.stages import run_stage
+from llp_core.store import load, read_json
+from llp_core.types import Evaluation, LatencyTable
+
+
+def test_every_stage_twice_gives_the_same_to_the_last_digit(
+    new_project: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    roots = [new_project(name) for name in ("first", "second")]
+    for root in roots:
+        monkeypatch.chdir(root)
+        run_all()
+    first, second = (figures(root) for root in roots)
+    assert {name for name in first if first[name] != second[name]} == set()
+    assert len(first) > 60
+
+    for setting in SETTINGS:
+        evaluation = load(Evaluation, paths.evaluation(setting))
+        assert list(evaluation.figures) == ["teacher", "label", "llp", "logit", "representation"]
+        assert read_json(paths.evaluation(setting) / "metrics.json") == evaluation.figures
+        table = load(LatencyTable, paths.latency(setting))
+        assert {(row.method, row.regime, row.pairs) for row in table.rows} >= {("teacher", "online", 10)}
+        line = (paths.latency(setting) / "latency.json").read_text()
+        assert line.count("\n") == 1
+        assert json.loads(line)["setting"] == setting
+        assert {record["candidate"] for record in read_json(paths.teacher(setting) / "history.json")} == {0, 1}
+    assert not paths.CHECKPOINTS.exists() or not any(paths.CHECKPOINTS.iterdir())
+
+    # Cold start is production's very models, scored on a graph without the new nodes' edges.
+    for method in ("label", "llp"):
+        weights = [paths.student(setting, method) / "model.safetensors" for setting in ("production", "cold_start")]
+        assert weights[0].read_bytes() == weights[1].read_bytes()
+    production, cold = (load(Evaluation, paths.evaluation(setting)) for setting in ("production", "cold_start"))
+    for group in ("old-new", "new-new"):
+        assert production.positives[group] == cold.positives[group]
+        assert production.figures["llp"][group] == cold.figures["llp"][group]
+    assert (paths.REPORT / "index.html").stat().st_size > 10_000
+
+
+def test_a_failed_check_stops_the_stage_and_leaves_the_former_output(project: Path) -> None:
+    for name in ("download", "prepare", "validate"):
+        run_stage(name)
+    before = (paths.CHECKS / "findings.json").read_bytes()
+    change(project, {"validate": {"min_nodes": 401}})
+    with pytest.raises(CheckFailed, match="401"):
+        run_stage("validate")
+    assert (paths.CHECKS / "findings.json").read_bytes() == before
+    assert (paths.FAILED_CHECKS / "validate" / "index.html").is_file()
+    assert sorted(path.name for path in Path("data").iterdir()) == [
+        "checks", "embedded", "failed_checks", "graph", "raw",
+    ]  # fmt: skip
+
+
+def test_a_graph_too_small_to_evaluate_is_told(project: Path) -> None:
+    nodes, edges = Path("nodes.csv"), Path("edges.csv")
+    nodes.write_text("id,size\n" + "".join(f"{number},{number}\n" for number in range(30)))
+    edges.write_text("source,target\n" + "".join(f"{number},{number + 1}\n" for number in range(29)))
+    files = {"nodes": str(nodes), "edges": str(edges), "id": "id", "source": "source", "target": "target"}
+    change(project, {"data": {"files": {**files, "weight": None, "time": None, "columns": {}, "max_words": 10}}})
+    change(project, {"validate": {"min_nodes": 10, "min_edges": 10}})
+    for name in ("download", "prepare", "validate"):
+        run_stage(name)
+    with pytest.raises(InputError, match=r"setting transductive: .*Hits@20 needs at least 20 valid edges.* has 1"):
+        run_stage("split", "transductive")
+
+
+def test_stages_are_named_with_their_setting(project: Path) -> None:
+    with pytest.raises(InputError, match=r"nothing: no such stage\. There are download, prepare"):
+        run_stage("nothing")
+    with pytest.raises(InputError, match="stage split runs once per setting"):
+        run_stage("split")
+    with pytest.raises(InputError, match="stage prepare does not depend on the setting"):
+        run_stage("prepare", "production")
+
+
+def test_a_stage_without_its_input_names_it(project: Path) -> None:
+    with pytest.raises(InputError, match="data/graph: not found"):
+        run_stage("validate")
