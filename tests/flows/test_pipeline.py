@@ -55,6 +55,7 @@ def test_the_whole_flow(real: Project, monkeypatch: pytest.MonkeyPatch, capsys: 
     assert "The page: " in capsys.readouterr().out
     assert llp(monkeypatch, "report", "--setting", "production", "--output", "page") == 0
     assert (Path("page") / "index.html").is_file()
+    capsys.readouterr()
     assert llp(monkeypatch, "status") == 0
     assert {line.split(maxsplit=1)[1] for line in capsys.readouterr().out.splitlines()} == {"up to date"}
 
