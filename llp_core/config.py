@@ -13,7 +13,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from llp_core.errors import InputError
-from llp_core.names import METHODS, Method
+from llp_core.names import METHOD_LOSSES, METHODS, Method
 
 Share = Annotated[float, Field(ge=0, lt=1)]
 Positive = Annotated[int, Field(ge=1)]
@@ -234,16 +234,6 @@ class StudentParams(ModelParams):
     def loss_weights(self, method: Method) -> dict[str, float]:
         """Loss -> weight of the losses that a method is made of."""
         return {loss: float(getattr(self, f"{loss}_weight")) for loss in METHOD_LOSSES[method]}
-
-
-METHOD_LOSSES: Mapping[Method, tuple[str, ...]] = {
-    "label": ("label",),
-    "logit": ("label", "logit"),
-    "representation": ("label", "representation"),
-    "rank": ("label", "rank"),
-    "distribution": ("label", "distribution"),
-    "llp": ("label", "rank", "distribution"),
-}
 
 
 class LatencyParams(Section):

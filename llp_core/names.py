@@ -1,5 +1,6 @@
 """The names that files, settings and figures share. Importing this imports nothing heavy."""
 
+from collections.abc import Mapping
 from typing import Literal, get_args
 
 Setting = Literal["transductive", "production", "cold_start"]
@@ -7,6 +8,16 @@ SETTINGS: tuple[Setting, ...] = get_args(Setting)
 
 Method = Literal["label", "logit", "representation", "rank", "distribution", "llp"]
 METHODS: tuple[Method, ...] = get_args(Method)
+METHOD_LOSSES: Mapping[Method, tuple[str, ...]] = {
+    "label": ("label",),
+    "logit": ("label", "logit"),
+    "representation": ("label", "representation"),
+    "rank": ("label", "rank"),
+    "distribution": ("label", "distribution"),
+    "llp": ("label", "rank", "distribution"),
+}
+"""The losses that each method is made of (`llp_core.losses`)."""
+
 TEACHER = "teacher"
 
 EDGE_GROUPS = ("old-old", "old-new", "new-new")

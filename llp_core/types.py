@@ -12,43 +12,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from llp_core.names import SETTINGS, Setting
-
-
-def _require(condition: bool, message: str) -> None:
-    if not condition:
-        raise ValueError(message)
-
-
-def _require_tensor(name: str, tensor: Tensor, dtype: torch.dtype, shape: tuple[int | None, ...]) -> None:
-    _require(tensor.dtype == dtype, f"{name}: expected {dtype}, got {tensor.dtype}")
-    fits = tensor.dim() == len(shape) and all(
-        want is None or want == got for want, got in zip(shape, tensor.shape, strict=True)
-    )
-    wanted = ["any" if size is None else str(size) for size in shape]
-    _require(fits, f"{name}: expected shape [{', '.join(wanted)}], got {list(tensor.shape)}")
-
-
-def _require_setting(setting: str) -> None:
-    _require(setting in SETTINGS, f"setting: expected one of {', '.join(SETTINGS)}, got {setting!r}")
-
-
-def _require_pairs(name: str, pairs: Tensor, num_nodes: int) -> None:
-    """Undirected node pairs: int64 [2, E], the smaller id first, ids in 0..num_nodes-1, none twice."""
-    _require_tensor(name, pairs, torch.int64, (2, None))
-    if pairs.numel() == 0:
-        return
-    low, high = int(pairs.min()), int(pairs.max())
-    _require(low >= 0 and high < num_nodes, f"{name}: ids must lie in 0..{num_nodes - 1}, got {low}..{high}")
-    reversed_or_self = int((pairs[0] >= pairs[1]).sum())
-    _require(reversed_or_self == 0, f"{name}: {reversed_or_self} pairs are not (smaller id, larger id)")
-    repeated = pairs.shape[1] - torch.unique(pairs[0] * num_nodes + pairs[1]).numel()
-    _require(repeated == 0, f"{name}: {repeated} pairs occur more than once")
-
-
-def _require_features(features: Tensor) -> None:
-    _require(features.layout in (torch.strided, torch.sparse_csr), f"features: layout {features.layout} is not known")
-    _require_tensor("features", features, torch.float32, (None, None))
+from llp_core.invariants import require, require_features, require_pairs, require_setting, require_tensor
+from llp_core.names import Setting
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,20 +37,18 @@ class Graph:
     edge_time: Tensor | None = None
 
     def __post_init__(self) -> None:
-        _require_features(self.features)
-        _require(
+        require_features(self.features)
+        require(
             len(self.node_ids) == self.features.shape[0],
             f"node_ids: expected one for each of {self.features.shape[0]} feature rows, got {len(self.node_ids)}",
         )
         distinct = len(set(self.node_ids))
-        _require(
-            distinct == len(self.node_ids), f"node_ids: {len(self.node_ids) - distinct} of {self.num_nodes} repeat"
-        )
-        _require_pairs("edges", self.edges, self.num_nodes)
+        require(distinct == len(self.node_ids), f"node_ids: {len(self.node_ids) - distinct} of {self.num_nodes} repeat")
+        require_pairs("edges", self.edges, self.num_nodes)
         if self.edge_weight is not None:
-            _require_tensor("edge_weight", self.edge_weight, torch.float32, (self.num_edges,))
+            require_tensor("edge_weight", self.edge_weight, torch.float32, (self.num_edges,))
         if self.edge_time is not None:
-            _require_tensor("edge_time", self.edge_time, torch.int64, (self.num_edges,))
+            require_tensor("edge_time", self.edge_time, torch.int64, (self.num_edges,))
 
     @property
     def num_nodes(self) -> int:
@@ -119,12 +82,12 @@ class TrainingGraph:
     valid_negatives: Tensor
 
     def __post_init__(self) -> None:
-        _require_features(self.features)
-        _require_tensor("nodes", self.nodes, torch.int64, (self.features.shape[0],))
+        require_features(self.features)
+        require_tensor("nodes", self.nodes, torch.int64, (self.features.shape[0],))
         unordered = int((self.nodes.diff() <= 0).sum())
-        _require(unordered == 0, f"nodes: {unordered} are not above the one before")
+        require(unordered == 0, f"nodes: {unordered} are not above the one before")
         for name in ("edges", "valid_edges", "valid_negatives"):
-            _require_pairs(name, getattr(self, name), self.num_nodes)
+            require_pairs(name, getattr(self, name), self.num_nodes)
 
     @property
     def num_nodes(self) -> int:
@@ -156,17 +119,17 @@ class LinkSplit:
     test_negatives: Tensor
 
     def __post_init__(self) -> None:
-        _require_setting(self.setting)
-        _require_tensor("is_new", self.is_new, torch.bool, (None,))
+        require_setting(self.setting)
+        require_tensor("is_new", self.is_new, torch.bool, (None,))
         pairs = ("train_edges", "valid_edges", "valid_negatives", "inference_edges", "test_edges", "test_negatives")
         for name in pairs:
-            _require_pairs(name, getattr(self, name), self.num_nodes)
+            require_pairs(name, getattr(self, name), self.num_nodes)
         for name in ("train_edges", "valid_edges", "valid_negatives"):
             touching = int(self.is_new[getattr(self, name)].any(0).sum())
-            _require(touching == 0, f"{name}: {touching} pairs touch a new node, unknown while training")
+            require(touching == 0, f"{name}: {touching} pairs touch a new node, unknown while training")
         if self.setting == "cold_start":
             touching = int(self.is_new[self.inference_edges].any(0).sum())
-            _require(touching == 0, f"inference_edges: {touching} edges touch a new node, isolated in cold start")
+            require(touching == 0, f"inference_edges: {touching} edges touch a new node, isolated in cold start")
 
     @property
     def num_nodes(self) -> int:
@@ -192,12 +155,12 @@ class Contexts:
     near: int
 
     def __post_init__(self) -> None:
-        _require_tensor("nodes", self.nodes, torch.int32, (None, None, None))
-        _require(min(self.nodes.shape) > 0, f"nodes: expected no empty dimension, got shape {list(self.nodes.shape)}")
+        require_tensor("nodes", self.nodes, torch.int32, (None, None, None))
+        require(min(self.nodes.shape) > 0, f"nodes: expected no empty dimension, got shape {list(self.nodes.shape)}")
         low, high = int(self.nodes.min()), int(self.nodes.max())
         anchors = self.nodes.shape[1]
-        _require(low >= 0 and high < anchors, f"nodes: ids must lie in 0..{anchors - 1}, got {low}..{high}")
-        _require(0 < self.near <= self.nodes.shape[2], f"near: expected 1..{self.nodes.shape[2]}, got {self.near}")
+        require(low >= 0 and high < anchors, f"nodes: ids must lie in 0..{anchors - 1}, got {low}..{high}")
+        require(0 < self.near <= self.nodes.shape[2], f"near: expected 1..{self.nodes.shape[2]}, got {self.near}")
 
     @property
     def rounds(self) -> int:
@@ -224,18 +187,18 @@ class TeacherScores:
     representations: Tensor
 
     def __post_init__(self) -> None:
-        _require_tensor("context_logits", self.context_logits, torch.float32, (None, None, None))
-        _require_tensor("edge_logits", self.edge_logits, torch.float32, (None,))
+        require_tensor("context_logits", self.context_logits, torch.float32, (None, None, None))
+        require_tensor("edge_logits", self.edge_logits, torch.float32, (None,))
         rounds, anchors = self.context_logits.shape[:2]
         edges = self.edge_logits.shape[0]
-        _require_tensor("negatives", self.negatives, torch.int32, (rounds, 2, edges))
-        _require_tensor("negative_logits", self.negative_logits, torch.float32, (rounds, edges))
-        _require_tensor("representations", self.representations, torch.float32, (anchors, None))
+        require_tensor("negatives", self.negatives, torch.int32, (rounds, 2, edges))
+        require_tensor("negative_logits", self.negative_logits, torch.float32, (rounds, edges))
+        require_tensor("representations", self.representations, torch.float32, (anchors, None))
         stray = int(((self.negatives < 0) | (self.negatives >= anchors)).sum())
-        _require(stray == 0, f"negatives: {stray} ids do not lie in 0..{anchors - 1}")
+        require(stray == 0, f"negatives: {stray} ids do not lie in 0..{anchors - 1}")
         for name in ("context_logits", "edge_logits", "negative_logits", "representations"):
             bad = int((~torch.isfinite(getattr(self, name))).sum())
-            _require(bad == 0, f"{name}: {bad} values are not finite")
+            require(bad == 0, f"{name}: {bad} values are not finite")
 
 
 @dataclass(frozen=True)
@@ -257,15 +220,15 @@ class Evaluation:
     figures: Mapping[str, Mapping[str, Mapping[str, float]]]
 
     def __post_init__(self) -> None:
-        _require_setting(self.setting)
+        require_setting(self.setting)
         for method, groups in self.figures.items():
-            _require(
+            require(
                 set(groups) == set(self.positives),
                 f"figures: {method} has groups {sorted(groups)}, expected {sorted(self.positives)}",
             )
             for group, metrics in groups.items():
                 for metric, value in metrics.items():
-                    _require(0 <= value <= 1, f"figures: {method}, {group}, {metric} is {value}, expected 0..1")
+                    require(0 <= value <= 1, f"figures: {method}, {group}, {metric} is {value}, expected 0..1")
 
 
 @dataclass(frozen=True)
@@ -290,8 +253,8 @@ class LatencyRow:
     p99_seconds: float
 
     def __post_init__(self) -> None:
-        _require(self.pairs > 0 and self.requests > 0, f"{self.method}: nothing was timed")
-        _require(0 < self.p50_seconds <= self.p99_seconds, f"{self.method}: p50 must lie in 0..p99")
+        require(self.pairs > 0 and self.requests > 0, f"{self.method}: nothing was timed")
+        require(0 < self.p50_seconds <= self.p99_seconds, f"{self.method}: p50 must lie in 0..p99")
 
 
 @dataclass(frozen=True)
@@ -311,7 +274,7 @@ class LatencyTable:
     rows: tuple[LatencyRow, ...]
 
     def __post_init__(self) -> None:
-        _require_setting(self.setting)
+        require_setting(self.setting)
 
     def row(self, method: str, regime: str, pairs: int | None = None) -> LatencyRow:
         """The row of a method in a regime, of a request size where the regime has several; KeyError if none."""

@@ -8,9 +8,9 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from llp_core.config import METHOD_LOSSES, Params, load_params, parse_params
+from llp_core.config import Params, load_params, parse_params
 from llp_core.errors import InputError
-from llp_core.names import METHODS
+from llp_core.names import METHOD_LOSSES, METHODS
 
 ROOT = Path(__file__).parents[1]
 

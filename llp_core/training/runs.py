@@ -79,7 +79,7 @@ def train_student(
 
     Args:
         graph: what training may see.
-        method: names the losses (`llp_core.config.METHOD_LOSSES`).
+        method: names the losses (`llp_core.names.METHOD_LOSSES`).
         contexts: of the graph's nodes.
         scores: what the teacher left.
         params: settings of the model.
