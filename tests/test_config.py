@@ -108,9 +108,11 @@ def test_a_method_needs_a_loss_that_weighs(method):
 
 
 def test_loss_weights_are_those_of_the_method():
-    student = parse_params(changed("student.rank_weight", 3), "params.yaml").student
+    values = changed("student.rank_weight", 3)
+    values["student"] |= {"label_weight": 0.1, "distribution_weight": 2}
+    student = parse_params(values, "params.yaml").student
     assert student.loss_weights("label") == {"label": 0.1}
-    assert student.loss_weights("llp") == {"label": 0.1, "rank": 3.0, "distribution": 1.0}
+    assert student.loss_weights("llp") == {"label": 0.1, "rank": 3.0, "distribution": 2.0}
 
 
 def test_null_shares_become_the_data_set_s_own():

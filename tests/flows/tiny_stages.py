@@ -37,7 +37,7 @@ def dvc_yaml() -> str:
             stages[name]["matrix"] = {"setting": list(SETTINGS)}
     stages["latency"]["meta"] = {"alone": True}
     stages["prepare"]["meta"] = {"retries": 2}
-    return yaml.safe_dump({"stages": stages}, sort_keys=False)
+    return yaml.safe_dump({"stages": stages}, sort_keys=False, width=1_000_000)  # a command stays on one line
 
 
 def run_stage(name: str, setting: str | None = None) -> None:
