@@ -66,6 +66,11 @@ class Encoder(nn.Module):
         return out
 
 
+def gather(representations: Tensor, nodes: Tensor) -> Tensor:
+    """Rows float32 [..., D] of representations [N, D], for int64 [...]; twice as fast backward as indexing."""
+    return nn.functional.embedding(nodes, representations)
+
+
 class Decoder(nn.Module):
     """The logit of a pair: an MLP with one hidden layer on h_i * h_j, hence symmetric.
 
@@ -124,7 +129,7 @@ class LinkModel(nn.Module):
 
     def decode(self, representations: Tensor, pairs: Tensor) -> Tensor:
         """Logits, float32 [P], of pairs, int64 [2, P], from representations, float32 [N, D]."""
-        return self.decode_products(representations[pairs[0]] * representations[pairs[1]])
+        return self.decode_products(gather(representations, pairs[0]) * gather(representations, pairs[1]))
 
     def decode_products(self, products: Tensor) -> Tensor:
         """Logits, float32 [...], of Hadamard products of two representations, float32 [..., D]."""

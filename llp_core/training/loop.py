@@ -80,7 +80,7 @@ class Trainer:
         self.adjacencies = [Adjacency.from_edges(graph.edges, graph.num_nodes, device)] if needs_graph else []
         self.valid_edges = graph.valid_edges.to(device)
         self.valid_negatives = graph.valid_negatives.to(device)
-        self.optimizer = torch.optim.Adam(model.parameters(), lr=params.learning_rate)
+        self.optimizer = torch.optim.Adam(model.parameters(), lr=params.learning_rate, fused=True)
         self.history: History = []
         self.best_epoch = -1
         self.best_value = -1.0

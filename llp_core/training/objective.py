@@ -8,7 +8,7 @@ from torch import Tensor
 
 from llp_core.graph import pair_keys
 from llp_core.losses import distribution_loss, label_loss, logit_loss, rank_loss, representation_loss
-from llp_core.models import LinkModel
+from llp_core.models import LinkModel, gather
 from llp_core.sampling import sample_negatives
 from llp_core.types import Contexts, TeacherScores
 
@@ -124,8 +124,8 @@ class Objective:
             share = anchors.numel() / step.anchors.numel()
             nodes = contexts.nodes[round_number, anchors].long().to(representations.device)
             teacher = teaching.scores.context_logits[round_number, anchors].to(representations.device)
-            own = representations[anchors.to(representations.device)]
-            logits = model.decode_products(own[:, None, :] * representations[nodes])
+            own = gather(representations, anchors.to(representations.device))
+            logits = model.decode_products(own[:, None, :] * gather(representations, nodes))
             losses = {}
             if "rank" in active:
                 losses["rank"] = share * rank_loss(logits, teacher, teaching.margin)
