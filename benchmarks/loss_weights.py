@@ -37,10 +37,6 @@ VARIANTS: dict[str, tuple[Method, dict[str, float]]] = {
         "llp",
         {"label_weight": 1.0, "rank_weight": 0.1, "distribution_weight": 1.0, "temperature": 0.1},
     ),
-    "llp, 0.1 / 1 / 1, temperature 0.1": (
-        "llp",
-        {"label_weight": 0.1, "rank_weight": 1.0, "distribution_weight": 1.0, "temperature": 0.1},
-    ),
 }
 
 
