@@ -102,8 +102,10 @@ def sample_negatives(known: Tensor, num_nodes: int, count: int, rng: torch.Gener
         int64 [2, M], the smaller id first, no self pair, in random order.
 
     Raises:
-        ValueError: fewer than M such pairs exist.
+        ValueError: fewer than M such pairs exist, or the known ones do not ascend.
     """
+    if bool((known[1:] <= known[:-1]).any()):
+        raise ValueError("known: the keys must ascend, none twice; sort them, or edges would be drawn as non-edges")
     possible = num_nodes * (num_nodes - 1) // 2 - known.numel()
     if count > possible:
         raise ValueError(f"{count} pairs without an edge are needed, but only {possible} exist among {num_nodes} nodes")

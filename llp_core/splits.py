@@ -69,7 +69,8 @@ def training_graph(split: LinkSplit, features: Tensor) -> TrainingGraph:
 def _transductive(graph: Graph, valid_share: float, test_share: float, rng: torch.Generator) -> LinkSplit:
     valid, test, train = _partition(graph.edges, (valid_share, test_share), rng)
     count = valid.shape[1] + test.shape[1]
-    negatives = sample_negatives(pair_keys(graph.edges, graph.num_nodes), graph.num_nodes, count, rng)
+    known = pair_keys(graph.edges, graph.num_nodes).sort().values
+    negatives = sample_negatives(known, graph.num_nodes, count, rng)
     return LinkSplit(
         setting="transductive",
         is_new=torch.zeros(graph.num_nodes, dtype=torch.bool),
@@ -98,7 +99,7 @@ def _production(graph: Graph, params: ProductionParams, rng: torch.Generator) ->
     test_new_new, new_new = _partition(graph.edges[:, new_ends == 2], (share,), rng)
     tests = torch.cat((test, test_old_new, test_new_new), dim=1)
 
-    known = pair_keys(graph.edges, num_nodes)
+    known = pair_keys(graph.edges, num_nodes).sort().values
     test_negatives = sample_negatives(known, num_nodes, tests.shape[1], rng)
     # Validation negatives lie among the old nodes: draw them there, in the old nodes' own numbering.
     old = (~is_new).nonzero().flatten()

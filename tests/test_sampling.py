@@ -92,6 +92,11 @@ def test_negatives_are_uniform() -> None:
     assert counts.max() < 1100
 
 
+def test_known_pairs_must_ascend() -> None:
+    with pytest.raises(ValueError, match="the keys must ascend"):
+        sample_negatives(pair_keys(EDGES.flip(1), NUM_NODES), NUM_NODES, 3, generator(0))
+
+
 def test_too_many_negatives_are_refused() -> None:
     keys = pair_keys(EDGES, NUM_NODES)
     with pytest.raises(ValueError, match="18 pairs without an edge are needed, but only 17 exist among 7 nodes"):

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -105,7 +106,11 @@ class Objective:
         if self.weights.get("logit", 0) > 0:
             scores = self._taught.scores
             return scores.negatives[step.epoch % scores.negatives.shape[0]][:, step.edges].long()
-        return sample_negatives(pair_keys(self.edges, self.num_nodes), self.num_nodes, step.edges.numel(), self.rng)
+        return sample_negatives(self._known, self.num_nodes, step.edges.numel(), self.rng)
+
+    @cached_property
+    def _known(self) -> Tensor:
+        return pair_keys(self.edges, self.num_nodes).sort().values
 
     def _teacher_logits(self, step: Step) -> Tensor:
         scores = self._taught.scores

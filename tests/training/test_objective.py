@@ -70,6 +70,15 @@ def test_logit_matching_sees_the_pairs_of_the_label_loss(training_graph, context
     assert found["logit"] == pytest.approx((logits.sigmoid() - teacher.sigmoid()).square().mean().item(), rel=1e-5)
 
 
+def test_label_negatives_are_no_edges_whatever_the_order_of_edges() -> None:
+    every = torch.combinations(torch.arange(12)).T
+    edges = every[:, torch.randperm(66, generator=generator(0))[:50]]
+    objective = Objective(edges, 12, {"label": 1.0}, None, generator(0))
+    for epoch in range(20):
+        drawn = objective._negatives(Step(epoch, torch.arange(10), torch.arange(12)))
+        assert not set(map(tuple, drawn.T.tolist())) & set(map(tuple, edges.T.tolist()))
+
+
 def test_label_negatives_are_new_in_every_step(training_graph, contexts, scores, model, hidden) -> None:
     objective = make(training_graph, contexts, scores, {"label": 1.0})
     assert totals(objective, model, hidden, STEP) != totals(objective, model, hidden, STEP)
