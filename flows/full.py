@@ -181,7 +181,7 @@ def _run_all(stages: Sequence[StageEntry], runner: Runner) -> dict[str, Future]:
                 futures[stage.address] = future
                 running[future] = stage
             del running[next(as_completed(list(running)))]
-    except KeyboardInterrupt:
+    except BaseException:  # Ctrl-C, or Prefect's signal that the process is to end: stages stop at their next step
         stop_requested.set()
         raise
     return futures

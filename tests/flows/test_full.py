@@ -185,7 +185,14 @@ def test_wrong_params_stop_the_flow_before_any_stage(project: Project, monkeypat
     assert project.calls() == []
 
 
-def test_an_interrupt_ends_stages_that_show_progress(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+class TerminatedError(BaseException):
+    """Stands for Prefect's TerminationSignal, after which Prefect would end the process of the tests."""
+
+
+@pytest.mark.parametrize("signal", [KeyboardInterrupt, TerminatedError])
+def test_a_signal_ends_stages_that_show_progress(
+    signal: type[BaseException], project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from llp_core.progress import Progress, stop_requested
 
     def train(name: str, setting: str | None) -> None:
@@ -195,13 +202,13 @@ def test_an_interrupt_ends_stages_that_show_progress(project: Project, monkeypat
                 time.sleep(0.01)
 
     def interrupted(futures: object) -> object:
-        raise KeyboardInterrupt
+        raise signal
 
     monkeypatch.setattr(module, "run_stage", train)
     monkeypatch.setattr(module, "as_completed", interrupted)
     monkeypatch.setattr(module.os, "_exit", lambda code: None)  # which would end the tests
     monkeypatch.setattr("prefect.server.api.server.SubprocessASGIServer._instances", {})
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(signal):
         full()
     assert stop_requested.is_set()
     stop_requested.clear()
