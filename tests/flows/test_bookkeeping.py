@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import tiny_stages
-from conftest import Project
+from tiny_project import Project
 
 from flows.bookkeeping import read_stages, run_recorded, stage_status
 from llp_core.errors import InputError, LLPError

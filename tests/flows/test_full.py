@@ -5,7 +5,7 @@ import time
 
 import pytest
 import tiny_stages
-from conftest import Project
+from tiny_project import Project
 
 from flows import full as module
 from flows.bookkeeping import StageEntry

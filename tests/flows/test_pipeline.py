@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, Project
+from tiny_project import ROOT, Project
 
 from flows import full as module
 from llp_core.cli import main

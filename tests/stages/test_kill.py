@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import EVERY_STAGE, figures
+from small_project import EVERY_STAGE, figures
 
 from llp_core.names import Setting
 

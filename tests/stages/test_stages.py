@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import change, figures, run_all
+from small_project import change, figures, run_all
 
 from llp_core import paths
 from llp_core.errors import CheckFailed, InputError
