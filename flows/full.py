@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeAlias, cast
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
+from prefect.exceptions import TerminationSignal
 from prefect.futures import PrefectFuture, as_completed
 from prefect.states import Completed
 from prefect.task_runners import ThreadPoolTaskRunner
@@ -31,7 +32,7 @@ RETRY_SECONDS = 5
 GPU_DEVICES = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
 """One of these is there wherever torch could find a GPU: of NVIDIA's driver, AMD's, and of Windows' Linux."""
 
-INTERRUPTED = 130
+INTERRUPTED, TERMINATED = 130, 143
 
 Future: TypeAlias = PrefectFuture[Any]
 Runner: TypeAlias = ThreadPoolTaskRunner[Any]
@@ -95,8 +96,8 @@ def full(settings: list[str] | None = None) -> FullRun:
     try:
         with runner:
             futures = _run_all(stages, runner)
-    except KeyboardInterrupt:
-        _leave_temporary_server()
+    except (KeyboardInterrupt, TerminationSignal) as signal:
+        _leave_temporary_server(INTERRUPTED if isinstance(signal, KeyboardInterrupt) else TERMINATED)
         raise
     runs = [_stage_run(address, future) for address, future in futures.items()]
     show_stages(
@@ -198,10 +199,11 @@ def _next_stages(waiting: Iterable[StageEntry], done: Iterable[str], running: It
     return ready[:1]
 
 
-def _leave_temporary_server() -> None:
+def _leave_temporary_server(exit_code: int) -> None:
     """Ends the process, if its Prefect server is a temporary one.
 
-    A terminal interrupts that server too, and Prefect would call it for minutes.
+    A terminal interrupts that server too, and Prefect would call it for minutes; a process that is told to end
+    would leave it behind.
     """
     from prefect.server.api.server import SubprocessASGIServer
 
@@ -210,7 +212,7 @@ def _leave_temporary_server() -> None:
         server.stop()
     if servers:
         logger.warning("Interrupted. What was complete is kept; the same command goes on from there.")
-        os._exit(INTERRUPTED)
+        os._exit(exit_code)
 
 
 def _submit(runner: Runner, stage: StageEntry, after: list[Future]) -> Future:
