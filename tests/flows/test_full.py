@@ -271,3 +271,19 @@ def test_selected_stages(settings: list[str] | None, expected: list[str]) -> Non
 def test_a_setting_that_is_not_known(setting: str, hint: str) -> None:
     with pytest.raises(InputError, match=hint.replace("?", r"\?")):
         select(ALL, [setting])
+
+
+@pytest.mark.parametrize("code", [module.INTERRUPTED, module.TERMINATED])
+def test_a_temporary_server_does_not_outlive_its_flow(code: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Server:
+        stopped = False
+
+        def stop(self) -> None:
+            self.stopped = True
+
+    server, codes = Server(), []
+    monkeypatch.setattr("prefect.server.api.server.SubprocessASGIServer._instances", {8000: server})
+    monkeypatch.setattr(module.os, "_exit", codes.append)
+    module._leave_temporary_server(code)
+    assert server.stopped
+    assert codes == [code]
