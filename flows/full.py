@@ -20,7 +20,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from flows.artifacts import show_quality, show_stages
 from flows.bookkeeping import Outcome, StageEntry, read_stages, run_recorded
 from llp_core.config import load_params
-from llp_core.errors import InputError, LLPError, StageFailed
+from llp_core.errors import INTERRUPTED, TERMINATED, InputError, LLPError, StageFailed
 from llp_core.names import SETTINGS, Setting
 from llp_core.paths import REPORT, evaluation
 from llp_core.progress import stop_requested
@@ -31,8 +31,6 @@ logger = logging.getLogger(__name__)
 RETRY_SECONDS = 5
 GPU_DEVICES = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
 """One of these is there wherever torch could find a GPU: of NVIDIA's driver, AMD's, and of Windows' Linux."""
-
-INTERRUPTED, TERMINATED = 130, 143
 
 Future: TypeAlias = PrefectFuture[Any]
 Runner: TypeAlias = ThreadPoolTaskRunner[Any]

@@ -180,7 +180,7 @@ class TeacherParams(ModelParams):
 
 
 class ContextsParams(Section):
-    """The nodes an anchor is compared with (METHOD: context of an anchor)."""
+    """The nodes an anchor is compared with (paper, context nodes sampling)."""
 
     walks: Positive
     """Random walks that start at an anchor."""

@@ -1,5 +1,8 @@
 """The errors a user can meet, each with the exit code of the command line that it ends in."""
 
+INTERRUPTED, TERMINATED = 130, 143
+"""Exit codes after Ctrl-C (SIGINT) and after SIGTERM, as shells give them."""
+
 
 class LLPError(Exception):
     """Something went wrong that the user can act on: what, where, and what to do."""

@@ -9,13 +9,10 @@ import typer
 from llp_core import __version__
 from llp_core.cli import dataset, params, pipeline
 from llp_core.cli.log import show_log
-from llp_core.errors import LLPError
+from llp_core.errors import INTERRUPTED, LLPError
 
 EXIT_CODES = """Exit codes: 0 done, 1 an error of another kind, 2 wrong usage, 3 a file or setting does not hold what is
 needed, 4 a check of the data failed, 5 stages of a flow failed, 130 interrupted."""
-
-INTERRUPTED = 130
-"""The exit code that Typer gives to SIGINT, as shells do."""
 
 app = typer.Typer(
     name="llp",

@@ -126,11 +126,12 @@ class Trainer:
         return {"loss": weighted, **{f"{name}_loss": value for name, value in totals.items()}}
 
     def _steps(self, epoch: int) -> Iterator[Step]:
-        """All training edges in random order, and all anchors spread over as many steps."""
+        """All training edges in random order, and all anchors spread over as many steps, at least one in each."""
         rng = self.objective.rng
         edges = torch.split(torch.randperm(self.graph.edges.shape[1], generator=rng), self.params.batch_size)
-        anchors = torch.randperm(self.graph.num_nodes, generator=rng).tensor_split(len(edges))
-        for edge_part, anchor_part in zip(edges, anchors, strict=True):
+        anchors = torch.randperm(self.graph.num_nodes, generator=rng)
+        rounds = -(-len(edges) // anchors.numel())  # more than one where the batches are tiny
+        for edge_part, anchor_part in zip(edges, anchors.repeat(rounds).tensor_split(len(edges)), strict=True):
             yield Step(epoch, edge_part, anchor_part)
 
     def _train_step(self, step: Step) -> Mapping[str, float]:

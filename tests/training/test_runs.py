@@ -64,6 +64,12 @@ def test_the_weights_of_the_best_epoch_are_kept(student, tmp_path) -> None:
     assert same(trained.model, until_best.model)
 
 
+def test_batches_may_outnumber_the_nodes(student) -> None:
+    trained = student(max_epochs=1, batch_size=1)  # 140 steps, 60 anchors
+    assert {"label_loss", "rank_loss", "distribution_loss"} < trained.fit.history[0].keys()
+    assert all(value == value for value in trained.fit.history[0].values())
+
+
 def test_the_same_seed_gives_the_same_weights(student, tmp_path) -> None:
     assert same(student().model, student(workspace=tmp_path / "again").model)
 
