@@ -4,26 +4,44 @@ Each section is checked on its own and by `Params` as a whole; an unknown key is
 Units are in the names or in the text under each field; shares lie in 0..1.
 """
 
-import os
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
 
+from llp_core.data_params import (
+    DataParams,
+    FilesParams,
+    ProductionParams,
+    SplitParams,
+    TransductiveParams,
+    ValidateParams,
+)
 from llp_core.errors import InputError
-from llp_core.names import METHOD_LOSSES, METHODS, Method
+from llp_core.names import METHOD_LOSSES, METHODS, SETTINGS, Method, Setting
+from llp_core.section import Positive, Section, Share, Weight, problems
 
-Share = Annotated[float, Field(ge=0, lt=1)]
-Positive = Annotated[int, Field(ge=1)]
-Weight = Annotated[float, Field(ge=0)]
-
-
-class Section(BaseModel):
-    """A frozen section of params.yaml that refuses unknown keys."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
+__all__ = [
+    "ContextsParams",
+    "DataParams",
+    "FilesParams",
+    "LatencyParams",
+    "ModelParams",
+    "Params",
+    "ProductionParams",
+    "RunParams",
+    "SplitParams",
+    "StudentParams",
+    "TeacherParams",
+    "TransductiveParams",
+    "TunedParams",
+    "TunedSections",
+    "ValidateParams",
+    "load_params",
+    "parse_params",
+]
 
 
 class RunParams(Section):
@@ -40,117 +58,6 @@ class RunParams(Section):
     processor multiplies it natively. Scores and latency are always float32."""
 
 
-class FilesParams(Section):
-    """One's own graph, read from a nodes file and an edges file (CSV or Parquet)."""
-
-    nodes: str
-    """Path of the nodes file: one row a node."""
-    edges: str
-    """Path of the edges file: one row an edge."""
-    id: str
-    """Column of the nodes file that holds the node's id."""
-    source: str
-    """Column of the edges file that holds the id of an edge's one end."""
-    target: str
-    """Column of the edges file that holds the id of its other end."""
-    weight: str | None
-    """Column of the edges file with the edge's weight, or null."""
-    time: str | None
-    """Column of the edges file with the edge's time, or null."""
-    columns: dict[str, Literal["number", "category", "text", "ignore"]]
-    """How to read a feature column, where the guess is wrong."""
-    max_words: Positive
-    """At most this many words of a text column, or values of a category column, become features."""
-
-
-class DataParams(Section):
-    """Which data set, and where its raw files come from."""
-
-    name: str
-    """A name that `llp dataset list` shows."""
-    mirror: str | None
-    """A folder laid out as PyG's and OGB's raw folders, to copy from instead of downloading.
-    The variable LLP_DATA_MIRROR takes its place where it is null."""
-    files: FilesParams
-
-    def mirror_folder(self) -> Path | None:
-        """The mirror to use: the setting, else the variable LLP_DATA_MIRROR, else None."""
-        chosen = self.mirror or os.environ.get("LLP_DATA_MIRROR")
-        return Path(chosen) if chosen else None
-
-
-class ValidateParams(Section):
-    """What the checks demand of nodes and edges."""
-
-    min_nodes: Positive
-    """The graph has at least this many nodes."""
-    min_edges: Positive
-    """The graph has at least this many edges."""
-    max_featureless_share: Annotated[float, Field(ge=0, le=1)]
-    """At most this share of the nodes may have no feature other than zero."""
-    min_component_share: Annotated[float, Field(ge=0, le=1)]
-    """The largest connected component holds at least this share of the nodes."""
-
-
-class TransductiveParams(Section):
-    """All nodes are known; some edges are held out."""
-
-    valid_share: Share
-    """Of all edges, to choose the epoch."""
-    test_share: Share
-    """Of all edges, scored once at the end."""
-
-    @model_validator(mode="after")
-    def _some_edges_train(self) -> Self:
-        if self.valid_share + self.test_share >= 1:
-            raise ValueError("valid_share and test_share must add up to less than 1")
-        return self
-
-
-class ProductionParams(Section):
-    """Some nodes and edges appear after training. Cold start uses the same split."""
-
-    new_node_share: Share | None
-    """Of all nodes, unknown while training.
-    Null takes the data set's own: 0.3 for small graphs and 0.1 for others, as the paper does."""
-    test_share: Share | None
-    """Of each kind of edge (old-old, old-new, new-new). Null as for new_node_share."""
-    valid_share: Share
-    """Of the edges among old nodes, to choose the epoch."""
-    extra_share: Share
-    """Of the edges among old nodes, unknown while training and passed messages over at inference."""
-
-    @model_validator(mode="after")
-    def _some_edges_train(self) -> Self:
-        if (self.test_share or 0) + self.valid_share + self.extra_share >= 1:
-            raise ValueError("test_share, valid_share and extra_share must add up to less than 1")
-        return self
-
-
-class SplitParams(Section):
-    """How edges are held out."""
-
-    seed: Annotated[int, Field(ge=0)]
-    """Of the split alone, so that models are compared on the same one."""
-    transductive: TransductiveParams
-    production: ProductionParams
-
-    def with_shares_of(self, new_node_share: float, test_share: float) -> Self:
-        """The same settings, with a data set's own shares where production leaves them null.
-
-        Raises:
-            InputError: the shares leave no edge to train on.
-        """
-        chosen = self.production.model_dump()
-        own = {"new_node_share": new_node_share, "test_share": test_share}
-        chosen |= {name: share for name, share in own.items() if chosen[name] is None}
-        try:
-            return self.model_copy(update={"production": ProductionParams(**chosen)})
-        except ValidationError as error:
-            told = _describe({**error.errors()[0], "loc": ("split", "production"), "input": {}})
-            raise InputError(f"{told}; the data set's own test_share is {test_share}") from None
-
-
 class ModelParams(Section):
     """An encoder with its decoder, and how it is trained."""
 
@@ -165,9 +72,13 @@ class ModelParams(Section):
     max_epochs: Positive
     """Training stops here at the latest."""
     patience: Positive
-    """Training stops when the validation Hits@20 has not risen for this many epochs."""
+    """Training stops when the validation score has not risen for this many epochs."""
     batch_size: Positive
     """Training edges in one step of the optimiser."""
+    feature_dropout: Share
+    """Of the node features, in each step of the optimiser."""
+    average: Share
+    """Decay of the running mean of the weights over steps, which is what is validated and kept; 0 keeps the last."""
 
 
 class TeacherParams(ModelParams):
@@ -175,6 +86,9 @@ class TeacherParams(ModelParams):
 
     encoder: Literal["sage", "gcn"]
     """GraphSAGE with mean aggregation, or a graph convolutional network."""
+    predicted_share: Annotated[float, Field(gt=0, le=1)]
+    """Of the training edges, predicted in one step while messages pass over the rest; an epoch predicts each once.
+    At 1 messages pass over the very edges that are predicted, as in the published code."""
     candidates: Positive
     """This many teachers are trained, each from its own seed; the best by validation is kept."""
 
@@ -217,10 +131,12 @@ class StudentParams(ModelParams):
     """Of the rank loss."""
     distribution_weight: Weight
     """Of the distribution loss."""
-    margin: Annotated[float, Field(gt=0, lt=1)]
-    """Of the rank loss, in probability."""
+    margin: Annotated[float, Field(gt=0)]
+    """Of the rank loss, in the unit of what is compared."""
     temperature: Annotated[float, Field(gt=0)]
     """Of the distribution loss."""
+    match: Literal["probabilities", "logits"]
+    """What rank and distribution loss compare: the paper's probabilities, or logits, which saturate nowhere."""
 
     @model_validator(mode="after")
     def _each_method_learns(self) -> Self:
@@ -247,6 +163,43 @@ class LatencyParams(Section):
     """At most this many requests for one row."""
 
 
+def _key_of(section: type[Section]) -> AfterValidator:
+    """Demands a setting of a section, but for `methods`, which says what to run and not how."""
+
+    def known(key: str) -> str:
+        if key == "methods":
+            raise ValueError("holds for every setting of link prediction: put it in section student")
+        if key not in section.model_fields:
+            raise PydanticCustomError("extra_forbidden", "not a setting")
+        return key
+
+    return AfterValidator(known)
+
+
+class TunedSections(Section):
+    """What takes the place of single settings of teacher, contexts and student."""
+
+    teacher: dict[Annotated[str, _key_of(TeacherParams)], Any]
+    """In place of those of section teacher, in this setting of link prediction."""
+    contexts: dict[Annotated[str, _key_of(ContextsParams)], Any]
+    """In place of those of section contexts, in this setting of link prediction."""
+    student: dict[Annotated[str, _key_of(StudentParams)], Any]
+    """In place of those of section student, in this setting of link prediction."""
+
+
+class TunedParams(Section):
+    """What holds in one setting of link prediction alone, as a search found it for the data set."""
+
+    transductive: TunedSections
+    production: TunedSections
+    cold_start: TunedSections
+
+    @classmethod
+    def nothing(cls) -> Self:
+        """Every setting as the sections say."""
+        return cls.model_validate({setting: {name: {} for name in TunedSections.model_fields} for setting in SETTINGS})
+
+
 class Params(Section):
     """All of params.yaml."""
 
@@ -258,6 +211,22 @@ class Params(Section):
     contexts: ContextsParams
     student: StudentParams
     latency: LatencyParams
+    tuned: TunedParams
+
+    def of(self, setting: Setting) -> Self:
+        """The settings as they hold in one setting of link prediction: `tuned` is merged into the sections.
+
+        Raises:
+            InputError: a tuned value is out of range, or contradicts another.
+        """
+        merged: dict[str, Section] = {}
+        for name, own in getattr(self.tuned, setting).model_dump().items():
+            section: Section = getattr(self, name)
+            try:
+                merged[name] = section.model_validate(section.model_dump() | own)
+            except ValidationError as error:
+                raise InputError(problems(error, "tuned", setting, name)) from None
+        return self.model_copy(update={**merged, "tuned": TunedParams.nothing()})
 
 
 def load_params(path: Path) -> Params:
@@ -284,16 +253,11 @@ def parse_params(values: Any, origin: str) -> Params:
         InputError: names every setting that is unknown, missing or out of range.
     """
     try:
-        return Params.model_validate(values)
+        params = Params.model_validate(values)
+        for setting in SETTINGS:
+            params.of(setting)
     except ValidationError as error:
-        raise InputError(f"{origin}: " + "; ".join(_describe(problem) for problem in error.errors())) from None
-
-
-def _describe(problem: Mapping[str, Any]) -> str:
-    key = ".".join(str(part) for part in problem["loc"])
-    if problem["type"] == "extra_forbidden":
-        return f"{key} is not a setting. `llp params show` lists those that are"
-    if problem["type"] == "missing":
-        return f"{key} is missing"
-    found = "" if isinstance(problem["input"], dict) else f", got {problem['input']!r}"
-    return f"{key or 'the file'}: {problem['msg'].removeprefix('Value error, ')}{found}"
+        raise InputError(f"{origin}: {problems(error)}") from None
+    except InputError as error:
+        raise InputError(f"{origin}: {error}") from None
+    return params

@@ -24,37 +24,33 @@ def representation_loss(representations: Tensor, teacher_representations: Tensor
     return 1 - F.cosine_similarity(representations, teacher_representations, dim=-1).mean()
 
 
-def rank_loss(logits: Tensor, teacher_logits: Tensor, margin: float) -> Tensor:
+def rank_loss(scores: Tensor, teacher_scores: Tensor, margin: float) -> Tensor:
     """Rank-based matching (LLP_R): the student orders an anchor's context as the teacher does.
 
-    A pair of context nodes whose teacher probabilities lie within the margin adds only a constant and is left
-    out; the mean is still over all pairs of the context, so that the loss keeps the paper's scale.
+    A pair of context nodes whose teacher scores lie within the margin adds only a constant and is left out; the mean
+    is still over all pairs of the context, so that the loss keeps the paper's scale.
 
     Args:
-        logits: float32 [A, C], the student's, of each anchor with its context nodes.
-        teacher_logits: float32 [A, C].
-        margin: in probability.
+        scores: float32 [A, C], the student's, of each anchor with its context nodes: probabilities in the paper.
+        teacher_scores: float32 [A, C], of the same kind.
+        margin: in the unit of the scores.
     """
-    size = logits.shape[1]
-    first, second = torch.triu_indices(size, size, offset=1, device=logits.device)
-    teacher = teacher_logits.sigmoid()
-    student = logits.sigmoid()
-    gap = teacher[:, first] - teacher[:, second]
-    order = (gap > margin).to(student.dtype) - (gap < -margin).to(student.dtype)
-    violation = (margin - order * (student[:, first] - student[:, second])).relu()
-    return (violation * order.abs()).sum() / max(violation.numel(), 1)
+    anchors, size = scores.shape
+    above = (teacher_scores[:, :, None] - teacher_scores[:, None, :] > margin).to(scores.dtype)
+    violation = (margin - scores[:, :, None] + scores[:, None, :]).relu()
+    return (violation * above).sum() / max(anchors * size * (size - 1) / 2, 1)
 
 
-def distribution_loss(logits: Tensor, teacher_logits: Tensor, temperature: float) -> Tensor:
+def distribution_loss(scores: Tensor, teacher_scores: Tensor, temperature: float) -> Tensor:
     """Distribution-based matching (LLP_D): KL(teacher || student) over the context, mean over anchors.
 
-    Both distributions are a softmax over the context of probabilities divided by the temperature.
+    Both distributions are a softmax over the context of scores divided by the temperature.
 
     Args:
-        logits: float32 [A, C], the student's, of each anchor with its context nodes.
-        teacher_logits: float32 [A, C].
+        scores: float32 [A, C], the student's, of each anchor with its context nodes: probabilities in the paper.
+        teacher_scores: float32 [A, C], of the same kind.
         temperature: above 0; at 1, probabilities give nearly flat distributions.
     """
-    student = F.log_softmax(logits.sigmoid() / temperature, dim=-1)
-    teacher = F.log_softmax(teacher_logits.sigmoid() / temperature, dim=-1)
+    student = F.log_softmax(scores / temperature, dim=-1)
+    teacher = F.log_softmax(teacher_scores / temperature, dim=-1)
     return F.kl_div(student, teacher, reduction="batchmean", log_target=True)

@@ -1,5 +1,6 @@
 """What a figure of time or memory depends on: the machine, and the versions of what computes."""
 
+import ctypes
 import os
 import platform
 from collections.abc import Mapping
@@ -9,6 +10,8 @@ from pathlib import Path
 
 import torch
 
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+"""Of malloc.h."""
 _PACKAGES = ("llp", "torch", "torch-geometric", "numpy", "dvc", "prefect")
 
 
@@ -40,6 +43,19 @@ def machine() -> Machine:
         gpu=torch.cuda.get_device_name() if torch.cuda.is_available() else None,
         versions={"python": platform.python_version()} | {name: _version(name) for name in _PACKAGES},
     )
+
+
+def reuse_memory() -> None:
+    """Tells the C library to keep freed memory of this process for its next tensors, where that library is glibc.
+
+    By default it gives large pieces back to the system at once and asks for them again in the next step of a
+    training, which then waits longer for its pages than it computes (benchmarks/train_speed.py --default-memory).
+    """
+    if platform.libc_ver()[0] != "glibc":
+        return
+    mallopt = ctypes.CDLL(None).mallopt
+    mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
+    mallopt(_M_MMAP_THRESHOLD, 32 * 2**20)  # the most that glibc takes
 
 
 def _version(package: str) -> str:

@@ -8,8 +8,6 @@ from torch import Tensor
 
 HITS_AT = (10, 20, 30, 50)
 """Every K at which the test edges are scored."""
-VALIDATION_K = 20
-"""The K by which the epoch, and the teacher among candidates, is chosen."""
 
 
 def hits_at_k(positive: Tensor, negative: Tensor, k: int) -> float:
@@ -23,6 +21,22 @@ def hits_at_k(positive: Tensor, negative: Tensor, k: int) -> float:
     if negative.numel() < k:
         raise ValueError(f"Hits@{k} needs at least {k} negatives, got {negative.numel()}")
     return (positive > negative.topk(k).values[-1]).double().mean().item()
+
+
+def validation_score(positive: Tensor, negative: Tensor) -> float:
+    """What the epoch, and the teacher among candidates, is chosen by: the mean of Hits@10, 20, 30 and 50.
+
+    One K against as many negatives as positives turns on a handful of pairs. There may be r times as many negatives
+    (float [M]) as positives (float [P]) here; each K is then taken r times as far down, which is the same threshold
+    estimated from more pairs. A K for which there are too few is left out.
+
+    Raises:
+        ValueError: as `hits_at_k` does.
+    """
+    ratio = negative.numel() / max(positive.numel(), 1)
+    ranks = [max(round(ratio * k), 1) for k in HITS_AT]
+    reached = [rank for rank in ranks if rank <= negative.numel()] or [negative.numel()]
+    return sum(hits_at_k(positive, negative, rank) for rank in reached) / len(reached)
 
 
 def mean_reciprocal_rank(positive: Tensor, negative: Tensor) -> float:

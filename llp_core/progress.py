@@ -21,7 +21,7 @@ class Progress:
     """A count of steps towards a total, shown while the block runs.
 
         with Progress(500, "teacher, transductive") as progress:
-            progress.advance(valid_hits_at_20=0.41)
+            progress.advance(valid_score=0.41)
 
     Each object belongs to one thread; several may be open in threads side by side, each with a bar of its own.
 

@@ -89,6 +89,11 @@ def _other_nodes(anchors: Tensor, count: int, num_nodes: int, rng: torch.Generat
     return drawn + (drawn >= anchors[:, None])
 
 
+def possible_pairs(known: Tensor, num_nodes: int) -> int:
+    """How many undirected pairs of N nodes are not among K known ones."""
+    return num_nodes * (num_nodes - 1) // 2 - known.numel()
+
+
 def sample_negatives(known: Tensor, num_nodes: int, count: int, rng: torch.Generator) -> Tensor:
     """Distinct undirected node pairs that are not among the known ones.
 
@@ -106,7 +111,7 @@ def sample_negatives(known: Tensor, num_nodes: int, count: int, rng: torch.Gener
     """
     if bool((known[1:] <= known[:-1]).any()):
         raise ValueError("known: the keys must ascend, none twice; sort them, or edges would be drawn as non-edges")
-    possible = num_nodes * (num_nodes - 1) // 2 - known.numel()
+    possible = possible_pairs(known, num_nodes)
     if count > possible:
         raise ValueError(f"{count} pairs without an edge are needed, but only {possible} exist among {num_nodes} nodes")
     if count > possible // 2:  # most draws would be rejected: list them all instead

@@ -9,9 +9,9 @@ from torch import Tensor
 
 from llp_core.config import ProductionParams, SplitParams
 from llp_core.graph import pair_keys, select_rows
-from llp_core.metrics import HITS_AT, VALIDATION_K
+from llp_core.metrics import HITS_AT
 from llp_core.names import Setting
-from llp_core.sampling import generator, sample_negatives
+from llp_core.sampling import generator, possible_pairs, sample_negatives
 from llp_core.types import Graph, LinkSplit, TrainingGraph
 
 
@@ -40,8 +40,12 @@ def require_enough_pairs(split: LinkSplit) -> None:
         ValueError: says which part is too small, and which shares decide its size.
     """
     section = "transductive" if split.setting == "transductive" else "production"
-    for part, share, needed in (("valid", "valid_share", VALIDATION_K), ("test", "test_share", max(HITS_AT))):
-        found = getattr(split, f"{part}_negatives").shape[1]
+    parts = (
+        ("valid", split.valid_edges, "valid_share", min(HITS_AT)),
+        ("test", split.test_negatives, "test_share", max(HITS_AT)),
+    )
+    for part, pairs, share, needed in parts:
+        found = pairs.shape[1]
         if found < needed:
             raise ValueError(
                 f"Hits@{needed} needs at least {needed} {part} edges, and as many pairs without an edge; the split "
@@ -68,18 +72,18 @@ def training_graph(split: LinkSplit, features: Tensor) -> TrainingGraph:
 
 def _transductive(graph: Graph, valid_share: float, test_share: float, rng: torch.Generator) -> LinkSplit:
     valid, test, train = _partition(graph.edges, (valid_share, test_share), rng)
-    count = valid.shape[1] + test.shape[1]
     known = pair_keys(graph.edges, graph.num_nodes).sort().values
-    negatives = sample_negatives(known, graph.num_nodes, count, rng)
+    valid_count = _valid_negatives(valid.shape[1], possible_pairs(known, graph.num_nodes) - test.shape[1])
+    negatives = sample_negatives(known, graph.num_nodes, valid_count + test.shape[1], rng)
     return LinkSplit(
         setting="transductive",
         is_new=torch.zeros(graph.num_nodes, dtype=torch.bool),
         train_edges=train,
         valid_edges=valid,
-        valid_negatives=negatives[:, : valid.shape[1]],
+        valid_negatives=negatives[:, :valid_count],
         inference_edges=train.clone(),
         test_edges=test,
-        test_negatives=negatives[:, valid.shape[1] :],
+        test_negatives=negatives[:, valid_count:],
     )
 
 
@@ -107,7 +111,9 @@ def _production(graph: Graph, params: ProductionParams, rng: torch.Generator) ->
     position[old] = torch.arange(old.numel())
     taken = torch.cat((graph.edges, test_negatives), dim=1)
     taken = position[taken[:, ~is_new[taken].any(0)]]
-    valid_negatives = sample_negatives(pair_keys(taken, old.numel()).sort().values, old.numel(), valid.shape[1], rng)
+    known = pair_keys(taken, old.numel()).sort().values
+    valid_count = _valid_negatives(valid.shape[1], possible_pairs(known, old.numel()))
+    valid_negatives = sample_negatives(known, old.numel(), valid_count, rng)
     return LinkSplit(
         setting="production",
         is_new=is_new,
@@ -141,3 +147,13 @@ def _partition(edges: Tensor, shares: tuple[float, ...], rng: torch.Generator) -
     order = torch.randperm(edges.shape[1], generator=rng)
     sizes = [int(share * edges.shape[1]) for share in shares]
     return [edges[:, part] for part in torch.split(order, [*sizes, edges.shape[1] - sum(sizes)])]
+
+
+def _valid_negatives(positives: int, possible: int) -> int:
+    """How many pairs without an edge validation ranks against: ten for each edge while that is not many.
+
+    Args:
+        positives: validation edges.
+        possible: pairs that could be drawn.
+    """
+    return min(10 * positives, max(positives, 10_000), max(positives, possible // 2))

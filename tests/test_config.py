@@ -8,7 +8,7 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from llp_core.config import Params, load_params, parse_params
+from llp_core.config import Params, TunedParams, load_params, parse_params
 from llp_core.errors import InputError
 from llp_core.names import METHOD_LOSSES, METHODS
 
@@ -16,8 +16,9 @@ ROOT = Path(__file__).parents[1]
 
 
 def changed(key: str, value: Any) -> dict[str, Any]:
-    """The committed settings with one (`section.key`) set to another value."""
+    """The committed settings, nothing tuned, with one (`section.key`) set to another value."""
     values = yaml.safe_load((ROOT / "params.yaml").read_text())
+    values["tuned"] = TunedParams.nothing().model_dump()
     *path, last = key.split(".")
     section = values
     for part in path:
@@ -70,6 +71,26 @@ def test_settings_are_frozen(params, key):
         ("teacher.learning_rate", float("inf"), "teacher.learning_rate: Input should be a finite number, got inf"),
         ("student.rank_weight", float("nan"), "student.rank_weight: Input should be"),
         ("contexts.rounds", 2.5, "contexts.rounds: Input should be a valid integer"),
+        (
+            "tuned.production.student",
+            {"maring": 1},
+            "tuned.production.student.maring is not a setting. `llp params show` lists those that are",
+        ),
+        ("tuned.production.student", {"margin": 0}, "tuned.production.student.margin: Input should be greater than 0"),
+        ("tuned.cold_start.teacher", {"layers": None}, "tuned.cold_start.teacher.layers: Input should be a valid int"),
+        ("tuned.cold_start.contexts", None, "tuned.cold_start.contexts: Input should be a valid dictionary, got None"),
+        ("tuned.transductive", {"teacher": {}, "contexts": {}}, "tuned.transductive.student is missing"),
+        ("tuned.tranductive", {}, "tuned.tranductive is not a setting"),
+        (
+            "tuned.production.student",
+            {"methods": ["llp"]},
+            "tuned.production.student.methods: holds for every setting of link prediction: put it in section student",
+        ),
+        (
+            "tuned.production.student",
+            {"label_weight": 0},
+            "tuned.production.student: every loss of method label has weight 0; give one of them a weight",
+        ),
         ("student.methods", [], "student.methods: Tuple should have at least 1 item"),
         ("student.methods", ["lpp"], "student.methods.0: Input should be 'label'"),
         ("student.methods", ["llp", "llp"], "student: methods: one is named twice in ['llp', 'llp']; choose from"),
@@ -129,6 +150,17 @@ def test_a_data_set_s_own_shares_must_leave_edges_to_train_on():
         "split.production: test_share, valid_share and extra_share must add up to less than 1; "
         "the data set's own test_share is 0.3"
     )
+
+
+def test_params_of_a_setting() -> None:
+    own = {"teacher": {"layers": 3}, "contexts": {}, "student": {"learning_rate": "1e-4"}}
+    params = parse_params(changed("tuned.production", own), "params.yaml")
+    production, cold_start = params.of("production"), params.of("cold_start")
+    assert (production.teacher.layers, production.student.learning_rate) == (3, 0.0001)
+    assert production.teacher.model_copy(update={"layers": params.teacher.layers}) == params.teacher
+    unchanged = {"teacher", "contexts", "student", "run", "data", "validate_", "split", "latency"}
+    assert cold_start.model_dump(include=unchanged) == params.model_dump(include=unchanged)
+    assert production.of("cold_start") == production  # what is merged is not merged again
 
 
 def test_context_sizes():

@@ -8,8 +8,8 @@ import torch
 from llp_core.losses import distribution_loss, label_loss, logit_loss, rank_loss, representation_loss
 
 
-def logits(*probabilities: float) -> torch.Tensor:
-    return torch.tensor([probabilities]).logit()
+def scores(*values: float) -> torch.Tensor:
+    return torch.tensor([values])
 
 
 def test_label_loss_is_cross_entropy() -> None:
@@ -30,7 +30,7 @@ def test_representation_loss_ignores_length() -> None:
 def test_rank_loss_by_hand() -> None:
     # Teacher: 0.9 > 0.5 > 0.45. Of the three pairs the last lies within the margin 0.1 and is left out.
     # Student: pair (0, 1) is wrong by 0.2, costs 0.2 + 0.1; pair (0, 2) is right by 0.25, costs nothing.
-    loss = rank_loss(logits(0.4, 0.6, 0.15), logits(0.9, 0.5, 0.45), margin=0.1)
+    loss = rank_loss(scores(0.4, 0.6, 0.15), scores(0.9, 0.5, 0.45), margin=0.1)
     assert loss.item() == pytest.approx(0.3 / 3, rel=1e-4)
 
 
@@ -40,25 +40,24 @@ def test_rank_loss_has_the_gradient_of_the_published_margin_loss() -> None:
     ours, theirs = student.clone().requires_grad_(), student.clone().requires_grad_()
     rank_loss(ours, teacher, 0.1).backward()
     i, j = torch.triu_indices(6, 6, offset=1)
-    gap = teacher.sigmoid()[:, i] - teacher.sigmoid()[:, j]
+    gap = teacher[:, i] - teacher[:, j]
     order = torch.where(gap > 0.1, 1.0, torch.where(gap < -0.1, -1.0, 0.0))
-    y = theirs.sigmoid()
-    torch.nn.functional.margin_ranking_loss(y[:, i], y[:, j], order, margin=0.1).backward()
+    torch.nn.functional.margin_ranking_loss(theirs[:, i], theirs[:, j], order, margin=0.1).backward()
     assert ours.grad is not None
     torch.testing.assert_close(ours.grad, theirs.grad)
 
 
 def test_rank_loss_of_a_single_context_node_is_zero() -> None:
-    assert rank_loss(logits(0.4), logits(0.9), margin=0.1).item() == 0
+    assert rank_loss(scores(0.4), scores(0.9), margin=0.1).item() == 0
 
 
 def test_distribution_loss_by_hand() -> None:
-    # At temperature 0.5 the softmax sees twice the probabilities.
+    # At temperature 0.5 the softmax sees twice the scores.
     student, teacher = [1.2, 0.4], [1.6, 0.6]
     p = [exp(t) / sum(map(exp, teacher)) for t in teacher]
     q = [exp(s) / sum(map(exp, student)) for s in student]
     expected = sum(a * log(a / b) for a, b in zip(p, q, strict=True))
-    loss = distribution_loss(logits(0.6, 0.2), logits(0.8, 0.3), temperature=0.5)
+    loss = distribution_loss(scores(0.6, 0.2), scores(0.8, 0.3), temperature=0.5)
     assert loss.item() == pytest.approx(expected, rel=1e-4)
 
 
@@ -70,6 +69,6 @@ def test_distribution_loss_is_zero_for_the_teacher_itself_and_positive_otherwise
 
 
 def test_distribution_loss_is_a_mean_over_anchors() -> None:
-    one = distribution_loss(logits(0.6, 0.2), logits(0.8, 0.3), 1.0)
-    both = distribution_loss(logits(0.6, 0.2).repeat(2, 1), logits(0.8, 0.3).repeat(2, 1), 1.0)
+    one = distribution_loss(scores(0.6, 0.2), scores(0.8, 0.3), 1.0)
+    both = distribution_loss(scores(0.6, 0.2).repeat(2, 1), scores(0.8, 0.3).repeat(2, 1), 1.0)
     assert both.item() == pytest.approx(one.item())

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from ogb.linkproppred import Evaluator
 from sklearn.metrics import roc_auc_score
 
-from llp_core.metrics import area_under_curve, hits_at_k, mean_reciprocal_rank
+from llp_core.metrics import HITS_AT, area_under_curve, hits_at_k, mean_reciprocal_rank, validation_score
 
 # Few distinct values, so that ties are common.
 SCORES = st.lists(st.sampled_from([-2.0, -1.0, 0.0, 0.5, 0.5, 3.0]), min_size=1, max_size=40).map(torch.tensor)
@@ -59,3 +59,20 @@ def test_scores_must_be_there_and_finite(metric) -> None:
         metric(POSITIVE, torch.empty(0))
     with pytest.raises(ValueError, match="1 of 3 negative scores are not finite"):
         metric(POSITIVE, torch.tensor([1.0, torch.nan, 0.0]))
+
+
+def test_validation_score_is_the_mean_of_hits_however_many_negatives() -> None:
+    positive, negative = torch.randn(200) + 1, torch.randn(200)
+    expected = sum(hits_at_k(positive, negative, k) for k in HITS_AT) / 4
+    assert validation_score(positive, negative) == pytest.approx(expected)
+    assert validation_score(positive, negative.repeat(7)) == pytest.approx(expected)
+
+
+def test_validation_score_leaves_out_a_k_beyond_the_negatives() -> None:
+    positive, negative = torch.arange(25.0), torch.arange(25.0) - 5
+    assert (
+        validation_score(positive, negative)
+        == (hits_at_k(positive, negative, 10) + hits_at_k(positive, negative, 20)) / 2
+    )
+    few = torch.tensor([1.0, 3.0])
+    assert validation_score(few, torch.tensor([2.0, 0.0])) == hits_at_k(few, torch.tensor([2.0, 0.0]), 2)

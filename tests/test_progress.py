@@ -22,10 +22,10 @@ def test_a_log_gets_a_line_every_ten_seconds(caplog: pytest.LogCaptureFixture, c
     with Progress(500, "teacher, transductive") as shown:
         for _ in range(25):
             clock[0] += 1
-            shown.advance(valid_hits_at_20=0.41237)
+            shown.advance(valid_score=0.41237)
     assert [record.message for record in caplog.records] == [
-        "teacher, transductive 10/500: valid_hits_at_20 0.4124",
-        "teacher, transductive 20/500: valid_hits_at_20 0.4124",
+        "teacher, transductive 10/500: valid_score 0.4124",
+        "teacher, transductive 20/500: valid_score 0.4124",
     ]
 
 
@@ -36,10 +36,10 @@ def test_figures_stay_until_others_take_their_place(caplog: pytest.LogCaptureFix
         clock[0] += 10
         shown.advance()
         clock[0] += 10
-        shown.advance(loss=0.25, valid_hits_at_20=1)
+        shown.advance(loss=0.25, valid_score=1)
     assert [record.message for record in caplog.records] == [
         "student 4/30: loss 0.5",
-        "student 5/30: loss 0.25, valid_hits_at_20 1",
+        "student 5/30: loss 0.25, valid_score 1",
     ]
 
 

@@ -53,7 +53,7 @@ def test_nothing_leaks(num_nodes: int, degree: float, seed: int, setting: Settin
     valid_negatives, test_negatives = keys(split, "valid_negatives"), keys(split, "test_negatives")
     assert not (valid_negatives | test_negatives) & every
     assert not valid_negatives & test_negatives
-    assert len(valid_negatives) == len(valid)
+    assert len(valid) <= len(valid_negatives) <= 10 * len(valid)
     if setting != "cold_start":
         assert len(test_negatives) == len(test)
         assert train | valid | test | inference == every
@@ -124,8 +124,8 @@ def test_a_split_too_small_for_its_metrics_is_refused() -> None:
         ValueError, match=r"Hits@50 needs at least 50 test edges.* has 49.* split\.production\.test_share"
     ):
         require_enough_pairs(replace(large, setting="production", test_negatives=large.test_negatives[:, :49]))
-    with pytest.raises(ValueError, match="Hits@20 needs at least 20 valid edges"):
-        require_enough_pairs(make_split(random_graph(100, 300, 0), "transductive", PARAMS))
+    with pytest.raises(ValueError, match="Hits@10 needs at least 10 valid edges"):
+        require_enough_pairs(make_split(random_graph(100, 190, 0), "transductive", PARAMS))
 
 
 def test_a_dense_graph_has_too_few_negatives() -> None:

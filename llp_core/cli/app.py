@@ -7,7 +7,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from llp_core import __version__
-from llp_core.cli import dataset, params, pipeline
+from llp_core.cli import dataset, paper, params, pipeline, tuning
 from llp_core.cli.log import show_log
 from llp_core.errors import INTERRUPTED, LLPError
 
@@ -23,10 +23,13 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+pipeline.run_flow.command("paper")(paper.paper)
+pipeline.run_flow.command("tune")(tuning.tune)
 app.add_typer(pipeline.run_flow, name="run-flow")
 app.command("stage")(pipeline.stage)
 app.command("status")(pipeline.status)
 app.command("report")(pipeline.report)
+app.command("results")(paper.results)
 app.add_typer(dataset.app, name="dataset")
 app.add_typer(params.app, name="params")
 

@@ -36,9 +36,9 @@ def complete_dataset(incomplete: str) -> list[str]:
 
 def complete_key(incomplete: str) -> list[str]:
     """Settings in params.yaml, as `--set` takes them."""
-    from llp_core.cli.params_file import known_settings
+    from llp_core.cli.params_file import completed_settings
 
-    return _starting_with(incomplete, [f"{key}=" for key in known_settings()])
+    return _starting_with(incomplete, [f"{key}=" for key in completed_settings()])
 
 
 def complete_section(incomplete: str) -> list[str]:

@@ -14,16 +14,24 @@ from pydantic import BaseModel
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import YAMLError
+from ruamel.yaml.representer import RoundTripRepresenter
 
 from llp_core.config import Params, load_params, parse_params
 from llp_core.datasets import get_dataset
 from llp_core.errors import InputError
+from llp_core.names import SETTINGS
 from llp_core.store import atomic_file
+from llp_core.tuned import tuned_settings
+
+_TUNED = "tuned."
+
+
+NOT_SET = "not set"
 
 
 @dataclass(frozen=True)
 class Change:
-    """A setting before and after."""
+    """A setting before and after; `NOT_SET` where the file does not hold it."""
 
     key: str
     before: Any
@@ -35,17 +43,41 @@ def known_settings() -> dict[str, str]:
     return dict(_settings(Params, ""))
 
 
+def completed_settings() -> Iterator[str]:
+    """What `--set` takes: every setting, and those of one setting of link prediction."""
+    for key in known_settings():
+        if key.startswith(_TUNED):
+            section = Params.model_fields[key.rpartition(".")[2]].annotation
+            names = getattr(section, "model_fields", {})
+            yield from (f"{key}.{name}" for name in names if name != "methods")
+        else:
+            yield key
+
+
 def described_settings(path: Path) -> Iterator[tuple[str, str, str]]:
     """Each setting of params.yaml, with its value as YAML and what it means.
+
+    Where `tuned` takes a value's place, that follows: `0.1 (production: 0.05)`.
 
     Raises:
         InputError: the file does not hold what it must.
     """
-    values = load_params(path).model_dump(mode="json", by_alias=True)
+    params = load_params(path)
+    values = params.model_dump(mode="json", by_alias=True)
+    of = {setting: params.of(setting).model_dump(mode="json", by_alias=True) for setting in SETTINGS}
     for key, meaning in known_settings().items():
-        value = reduce(getitem, key.split("."), values)
-        text = yaml.safe_dump(value, default_flow_style=True, width=2**16).removesuffix("\n...\n").strip()
-        yield key, text, meaning
+        section, _, name = key.rpartition(".")
+        tuned = [setting for setting in SETTINGS if name in values["tuned"][setting].get(section, {})]
+        own = ", ".join(f"{setting}: {_as_yaml(_value(of[setting], key))}" for setting in tuned)
+        yield key, _as_yaml(_value(values, key)) + (f" ({own})" if own else ""), meaning
+
+
+def _value(values: Any, key: str) -> Any:
+    return reduce(getitem, key.split("."), values)
+
+
+def _as_yaml(value: Any) -> str:
+    return yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=2**16).removesuffix("\n...\n").strip()
 
 
 def _settings(section: type[BaseModel], prefix: str) -> Iterator[tuple[str, str]]:
@@ -75,48 +107,107 @@ def parse_assignments(assignments: Sequence[str]) -> dict[str, Any]:
     return values
 
 
-def change_params(path: Path, values: Mapping[str, Any]) -> list[Change]:
+def change_params(path: Path, values: Mapping[str, Any], dataset: str | None = None) -> list[Change]:
     """Writes values into params.yaml and keeps its comments. Nothing is written unless all of it holds.
 
     Args:
         path: of params.yaml.
-        values: setting (`section.key`) -> value.
+        values: setting (`section.key`) -> value. It holds in every setting of link prediction: what `tuned` held in
+            its place goes. With `tuned.production` and so on in front it holds in one, whatever the order.
+        dataset: takes the place of the present one, and what was found for it that of `tuned`. It comes first.
 
     Returns:
-        What changed; a setting that had the value already did not.
+        What changed, in the order of the file.
 
     Raises:
-        InputError: a setting is not known, or a value is not one that it may have.
+        InputError: a setting or the data set is not known, or a value is not one that it may have.
     """
     load_params(path)
+    before = path.read_text(encoding="utf-8")
     round_trip = _round_trip()
-    document = round_trip.load(path.read_text(encoding="utf-8"))
-    changes = [Change(key, _assign(document, key, value), value) for key, value in values.items()]
+    document = round_trip.load(before)
+    for key, value in (_of_dataset(dataset) if dataset is not None else {}).items():
+        _assign(document, key, value)
+    for key, value in sorted(values.items(), key=lambda item: item[0].startswith(_TUNED)):
+        _assign(document, key, value)
+        _end_tuning(document, key)
     text = StringIO()
     round_trip.dump(document, text)
-    origin = ", ".join(f"{key}={value}" for key, value in values.items())
-    params = parse_params(yaml.safe_load(text.getvalue()), f"with {origin}, {path} would not hold what it must")
+    given = [f"--dataset {dataset}"] * (dataset is not None) + [f"{key}={value}" for key, value in values.items()]
+    after = yaml.safe_load(text.getvalue())
+    params = parse_params(after, f"with {', '.join(given)}, {path} would not hold what it must")
     get_dataset(params.data.name)
-    changes = [change for change in changes if change.before != change.after]
+    changes = list(_changes(yaml.safe_load(before), after))
     if changes:
         with atomic_file(path) as temporary:
             temporary.write_text(text.getvalue(), encoding="utf-8")
     return changes
 
 
+def _of_dataset(name: str) -> dict[str, Any]:
+    sections = tuned_settings(name).items()
+    tuned = {f"{_TUNED}{setting}.{section}": own for setting, all_own in sections for section, own in all_own.items()}
+    return {"data.name": name, **tuned}
+
+
+def _end_tuning(document: Any, key: str) -> None:
+    """Takes away what `tuned` holds in place of a setting."""
+    section, _, name = key.rpartition(".")
+    for setting in SETTINGS:
+        own = document["tuned"][setting].get(section, {})
+        if name in own:
+            _fill(document["tuned"][setting], section, {other: own[other] for other in own if other != name})
+
+
+def _fill(document: Any, name: str, values: dict[str, Any]) -> None:
+    """Gives a mapping in the document other keys and values, a line each, and keeps the comment that follows it."""
+    own = document[name]
+    follows = own.ca.items.pop(next(reversed(own), None), None)  # ruamel.yaml hangs it on the last key
+    for key in [key for key in own if key not in values]:
+        del own[key]
+    own.update(values)
+    if own:
+        own.fa.set_block_style()
+        comments, last = own.ca.items, next(reversed(own))
+    else:
+        document[name] = _inline({})
+        comments, last = document.ca.items, name
+    if follows:
+        comments.setdefault(last, follows)
+
+
+def _changes(before: Any, after: Any, prefix: str = "") -> Iterator[Change]:
+    for key in dict.fromkeys([*before, *after]):
+        old, new = (values.get(key, NOT_SET) for values in (before, after))
+        if isinstance(old, dict) or isinstance(new, dict):
+            old, new = (value if isinstance(value, dict) else {} for value in (old, new))
+            yield from _changes(old, new, f"{prefix}{key}.")
+        elif old != new:
+            yield Change(f"{prefix}{key}", old, new)
+
+
+class _Representer(RoundTripRepresenter):
+    """Writes null, not an empty place; and 1.0e-05, since PyYAML reads 1e-05 as a text."""
+
+
+_Representer.add_representer(
+    type(None), lambda representer, _: representer.represent_scalar("tag:yaml.org,2002:null", "null")
+)
+_Representer.add_representer(
+    float, lambda representer, value: representer.represent_scalar("tag:yaml.org,2002:float", _as_yaml(value))
+)
+
+
 def _round_trip() -> YAML:
     round_trip = YAML()
+    round_trip.Representer = _Representer
     round_trip.preserve_quotes = True
     round_trip.width = 2**16  # long lines stay as they are
-    # As params.yaml writes it: null, not an empty place.
-    round_trip.representer.add_representer(
-        type(None), lambda representer, _: representer.represent_scalar("tag:yaml.org,2002:null", "null")
-    )
     return round_trip
 
 
-def _assign(document: Any, key: str, value: Any) -> Any:
-    """Sets a value in the document; returns the one before."""
+def _assign(document: Any, key: str, value: Any) -> None:
+    """Sets a value in the document."""
     known = known_settings()
     section, _, name = key.rpartition(".")
     if key not in known and not _takes_any_key(section):
@@ -126,9 +217,12 @@ def _assign(document: Any, key: str, value: Any) -> Any:
         raise InputError(f"{key} is not a setting. {hint}")
     for part in section.split("."):
         document = document[part]
-    before = document.get(name)
+    if key.startswith(_TUNED) and isinstance(value, dict):
+        _fill(document, name, value)
+        return
     document[name] = _inline(value)
-    return before
+    if key.startswith(_TUNED):
+        document.fa.set_block_style()
 
 
 def _inline(value: Any) -> Any:

@@ -1,7 +1,7 @@
 """Commands that run the pipeline, or tell where it stands."""
 
 from pathlib import Path
-from typing import Annotated, Any, TypeAlias, cast
+from typing import Annotated, TypeAlias, cast
 
 import typer
 
@@ -33,7 +33,10 @@ def flows() -> None:
 def full(
     dataset: Annotated[
         str | None,
-        typer.Option(help="Data set to run on; `llp dataset list` shows all.", autocompletion=complete_dataset),
+        typer.Option(
+            help="Data set to run on, with the settings found for it; `llp dataset list` shows all.",
+            autocompletion=complete_dataset,
+        ),
     ] = None,
     setting: Settings = None,
     set_: Annotated[
@@ -41,7 +44,8 @@ def full(
         typer.Option(
             "--set",
             metavar="SECTION.KEY=VALUE",
-            help="Change a setting in params.yaml, the value written as YAML; may be repeated.",
+            help="Change a setting in params.yaml, the value written as YAML; may be repeated. "
+            "With tuned.production. and so on in front it holds in one setting of link prediction alone.",
             autocompletion=complete_key,
         ),
     ] = None,
@@ -51,11 +55,17 @@ def full(
     Stages that are up to date are not run again. --dataset and --set change params.yaml, once all of it is
     found to hold, as `dvc exp run -S` does: what DVC records must be what ran. Its comments stay.
 
+    --dataset also fills section `tuned` with what a search found for the data set, in each setting of link
+    prediction, or else with what serves other data sets well. Naming the present data set takes back changes of
+    `tuned`. --set SECTION.KEY holds in every setting of link prediction, also where `tuned` held another value.
+
     For example:
 
       llp run-flow full
 
       llp run-flow full --dataset cora --set student.margin=0.05 --set 'student.methods=[label, rank, llp]'
+
+      llp run-flow full --set tuned.production.student.margin=0.05
 
       llp run-flow full --setting transductive --setting cold_start
     """
@@ -147,6 +157,5 @@ def _change_params(dataset: str | None, assignments: list[str]) -> None:
         return
     from llp_core.cli.params_file import change_params, parse_assignments
 
-    values: dict[str, Any] = {} if dataset is None else {"data.name": dataset}
-    for change in change_params(PARAMS, values | parse_assignments(assignments)):
+    for change in change_params(PARAMS, parse_assignments(assignments), dataset):
         typer.echo(f"{PARAMS}: {change.key}: {change.before} -> {change.after}", err=True)

@@ -1,7 +1,19 @@
 """Encoders, the decoder, and the model made of both."""
 
-from llp_core.models.adjacency import Adjacency
+from llp_core.models.adjacency import Adjacency, TrainingAdjacency
+from llp_core.models.decoding import TrainingDecoder
+from llp_core.models.dropout import Dropout
 from llp_core.models.features import NodeFeatures
-from llp_core.models.link_model import LinkModel, ModelSpec, gather, load_model, save_model
+from llp_core.models.link_model import LinkModel, ModelSpec, load_model, save_model
 
-__all__ = ["Adjacency", "LinkModel", "ModelSpec", "NodeFeatures", "gather", "load_model", "save_model"]
+__all__ = [
+    "Adjacency",
+    "Dropout",
+    "LinkModel",
+    "ModelSpec",
+    "NodeFeatures",
+    "TrainingAdjacency",
+    "TrainingDecoder",
+    "load_model",
+    "save_model",
+]

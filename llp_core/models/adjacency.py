@@ -6,7 +6,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
-from llp_core.graph import csr
+from llp_core.graph import csr, pair_keys
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,3 +59,32 @@ class _SymmetricProduct(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[None, Tensor]:
         return None, ctx.matrix @ gradient.contiguous()
+
+
+class TrainingAdjacency:
+    """The graph that messages pass over in training, whole or without the edges that a step predicts.
+
+    A model that predicts an edge while messages pass over it learns to look for that message, which is never there
+    for an edge that it has not seen.
+
+    Args:
+        edges: int64 [2, E], each undirected edge once.
+        num_nodes: N.
+        device: where the adjacency goes.
+    """
+
+    def __init__(self, edges: Tensor, num_nodes: int, device: torch.device) -> None:
+        self.whole = Adjacency.from_edges(edges, num_nodes, device)
+        self._graph = csr(edges, num_nodes)
+        self._device = device
+        both = torch.cat((edges, edges.flip(0)), dim=1)
+        self._edge = pair_keys(both, num_nodes).argsort() % edges.shape[1]
+        """int64 [2E]: the edge that each entry of the neighbour lists stands for."""
+
+    def without(self, edges: Tensor) -> Adjacency:
+        """The graph without some of its edges, int64 [B] as they are numbered."""
+        kept = torch.ones(self._edge.numel() // 2, dtype=torch.bool)
+        kept[edges] = False
+        kept = kept[self._edge]
+        offsets = torch.nn.functional.pad(kept.cumsum(0), (1, 0))[self._graph.offsets]
+        return Adjacency.from_csr(offsets, self._graph.neighbors[kept], offsets.diff(), self._device)

@@ -8,6 +8,10 @@ import torch
 from torch import Tensor
 
 from llp_core.graph import select_rows
+from llp_core.models.dropout import Dropout
+
+_SPARSE_BYTES = 12
+"""Of one entry: a float32 and an int64 column."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,7 +26,9 @@ class NodeFeatures:
 
     @classmethod
     def of(cls, matrix: Tensor, device: torch.device | str = "cpu") -> Self:
-        """Takes features [N, F] to a device."""
+        """Takes features [N, F] to a device; as a dense matrix where that needs no more memory than a sparse one."""
+        if matrix.layout == torch.sparse_csr and matrix.values().numel() * _SPARSE_BYTES > matrix.numel() * 4:
+            matrix = matrix.to_dense()
         return cls(matrix.to(device))
 
     @property
@@ -53,15 +59,43 @@ class NodeFeatures:
 
     def times(self, weight: Tensor) -> Tensor:
         """float32 [N, H]: the product with float32 [F, H]."""
-        if self.matrix.layout == torch.strided or not torch.is_grad_enabled():
+        if self.matrix.layout == torch.strided:
+            return (self._bfloat16 if torch.is_autocast_enabled(self.matrix.device.type) else self.matrix) @ weight
+        if not torch.is_grad_enabled():
             return self.matrix @ weight
         product: Tensor = _SparseProduct.apply(self.matrix, self._transposed, weight)  # type: ignore[no-untyped-call]
         return product
+
+    def thinned(self, dropout: Dropout) -> Self:
+        """The features with some of their entries dropped; the same object where none are."""
+        if not dropout.dropping:
+            return self
+        if self.matrix.layout == torch.strided:
+            return type(self)(dropout(self.matrix))
+        values = dropout(self.matrix.values())
+        thinned = type(self)(_with_values(self.matrix, values))
+        thinned.__dict__["_transposed"] = _with_values(self._transposed, values[self._order])
+        return thinned
+
+    @cached_property
+    def _order(self) -> Tensor:
+        """int64 [entries]: where each entry of the transposed matrix stands in the matrix."""
+        return self.matrix.col_indices().argsort(stable=True)
+
+    @cached_property
+    def _bfloat16(self) -> Tensor:
+        """Rounded once, and not anew in each product."""
+        return self.matrix.bfloat16()
 
     @cached_property
     def _transposed(self) -> Tensor:
         """`sparse_csr` [F, N], for the gradient."""
         return self.matrix.t().to_sparse_csr()
+
+
+def _with_values(matrix: Tensor, values: Tensor) -> Tensor:
+    crow, columns = matrix.crow_indices(), matrix.col_indices()
+    return torch.sparse_csr_tensor(crow, columns, values, size=matrix.shape, check_invariants=False)
 
 
 class _SparseProduct(torch.autograd.Function):

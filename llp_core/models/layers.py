@@ -34,33 +34,6 @@ class Linear(nn.Module):
         return product if self.bias is None else product + self.bias
 
 
-class Dropout(nn.Module):
-    """Dropout whose mask comes from a generator of its own, since threads share the global one.
-
-    One random byte decides an element, eight from each drawn number: masks cost a fraction of what
-    `torch.nn.functional.dropout` takes on a CPU. The rate is rounded to a multiple of 1/256.
-
-    Args:
-        rate: share of elements set to 0, 0 <= rate < 1; the rest is scaled up to keep the mean.
-    """
-
-    def __init__(self, rate: float) -> None:
-        super().__init__()
-        self.threshold = min(round(rate * 256), 255)
-        self.rng: torch.Generator | None = None
-
-    def forward(self, x: Tensor) -> Tensor:
-        """The same shape and dtype, unchanged outside training."""
-        if not self.training or self.threshold == 0:
-            return x
-        if self.rng is None:
-            raise RuntimeError("Dropout has no generator: call LinkModel.set_training first")
-        numbers = torch.empty((x.numel() + 7) // 8, dtype=torch.int64, device=x.device)
-        random_bytes = numbers.random_(-(2**63), None, generator=self.rng).view(torch.uint8)[: x.numel()]
-        keep = (random_bytes >= self.threshold).view(x.shape)
-        return x * keep.to(x.dtype).mul_(256 / (256 - self.threshold))
-
-
 class SAGELayer(nn.Module):
     """GraphSAGE with the mean over neighbours: W_n mean(x_j) + W_s x_i + b (arXiv 1706.02216).
 

@@ -11,8 +11,10 @@ from torch import Tensor, nn
 
 from llp_core.errors import InputError
 from llp_core.models.adjacency import Adjacency
+from llp_core.models.decoding import TrainingDecoder, Workspace
+from llp_core.models.dropout import Dropout
 from llp_core.models.features import NodeFeatures
-from llp_core.models.layers import Dropout, GCNLayer, Linear, SAGELayer
+from llp_core.models.layers import GCNLayer, Linear, SAGELayer
 from llp_core.store import read_json, read_tensors, write_json, write_tensors
 
 PAIRS_AT_ONCE = 1 << 16
@@ -66,11 +68,6 @@ class Encoder(nn.Module):
         return out
 
 
-def gather(representations: Tensor, nodes: Tensor) -> Tensor:
-    """Rows float32 [..., D] of representations [N, D], for int64 [...]; twice as fast backward as indexing."""
-    return nn.functional.embedding(nodes, representations)
-
-
 class Decoder(nn.Module):
     """The logit of a pair: an MLP with one hidden layer on h_i * h_j, hence symmetric.
 
@@ -85,8 +82,8 @@ class Decoder(nn.Module):
         self.dropout = Dropout(spec.dropout)
 
     def forward(self, product: Tensor) -> Tensor:
-        """Logits, float32 [...], of Hadamard products, float32 [..., D]."""
-        logits: Tensor = self.out(self.dropout(self.hidden(product).relu()))
+        """Logits, float32 [...], of Hadamard products, float32 [..., D], without dropout."""
+        logits: Tensor = self.out(self.hidden(product).relu())
         return logits.squeeze(-1)
 
 
@@ -104,6 +101,7 @@ class LinkModel(nn.Module):
         self.encoder = Encoder(spec)
         self.decoder = Decoder(spec)
         self.training_precision = torch.float32
+        self._workspace = Workspace()
         if rng is not None:
             for module in self.modules():
                 if isinstance(module, (Linear, GCNLayer)):
@@ -128,14 +126,14 @@ class LinkModel(nn.Module):
         return representations.float()
 
     def decode(self, representations: Tensor, pairs: Tensor) -> Tensor:
-        """Logits, float32 [P], of pairs, int64 [2, P], from representations, float32 [N, D]."""
-        return self.decode_products(gather(representations, pairs[0]) * gather(representations, pairs[1]))
+        """Logits, float32 [P], of pairs, int64 [2, P], from representations, float32 [N, D], without dropout."""
+        logits: Tensor = self.decoder(representations[pairs[0]] * representations[pairs[1]])
+        return logits
 
-    def decode_products(self, products: Tensor) -> Tensor:
-        """Logits, float32 [...], of Hadamard products of two representations, float32 [..., D]."""
-        with self._precision(products.device):
-            logits: Tensor = self.decoder(products)
-        return logits.float()
+    def training_decoder(self, representations: Tensor) -> TrainingDecoder:
+        """The decoder of one training step on a leaf of representations, float32 [N, D]."""
+        hidden, out, dropout = self.decoder.hidden, self.decoder.out, self.decoder.dropout
+        return TrainingDecoder(hidden, out, dropout, representations, self.training_precision, self._workspace)
 
     def _precision(self, device: torch.device) -> torch.autocast:
         reduced = self.training and self.training_precision != torch.float32

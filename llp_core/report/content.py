@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import yaml
 
+from llp_core.config import TunedSections
 from llp_core.latency import REGIMES
 from llp_core.names import ALL_EDGES, TEACHER
 from llp_core.report import figures, pictures
@@ -148,8 +149,26 @@ def _what_ran(context: ReportContext) -> Iterator[Block]:
             *here.versions.items(),
         ],
     )
+    yield from _tuned(context)
     values = without_folders(context.params.model_dump(mode="json", by_alias=True))
     yield Fold("All settings (params.yaml)", (Code(yaml.safe_dump(values, sort_keys=False, allow_unicode=True)),))
+
+
+def _tuned(context: ReportContext) -> Iterator[Block]:
+    """The settings that hold in one setting of link prediction or another, as each of them ran with."""
+    names = [result.setting for result in context.settings]
+    own = {name: getattr(context.params.tuned, name).model_dump() for name in names}
+    ran = {name: context.params.of(name) for name in names}
+    keys = {
+        (section, key): None for section in TunedSections.model_fields for name in names for key in own[name][section]
+    }
+    if keys:
+        rows = (
+            (f"{section}.{key}", *(str(getattr(getattr(ran[name], section), key)) for name in names))
+            for section, key in keys
+        )
+        header = ("key", *(figures.SETTING_NAMES[name] for name in names))
+        yield Table("Settings tuned for this data set, as they ran", header, tuple(rows))
 
 
 def _facts(title: str, rows: list[tuple[str, str]]) -> Table:

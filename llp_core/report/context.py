@@ -35,13 +35,13 @@ class Epoch(Record):
         candidate: which teacher; 0 for a student.
         epoch: from whichever number training counts.
         loss: what was minimised, mean over the epoch.
-        valid_hits_at_20: share, None where the epoch was not validated.
+        valid_score: share, None where the epoch was not validated.
     """
 
     candidate: int = 0
     epoch: int
     loss: float
-    valid_hits_at_20: float | None
+    valid_score: float | None
 
 
 class Chosen(Record):
@@ -49,7 +49,7 @@ class Chosen(Record):
 
     best_epoch: int
     epochs: int
-    valid_hits_at_20: float
+    valid_score: float
     seed: int
 
 

@@ -198,7 +198,7 @@ def training_table(training: Mapping[str, Training]) -> Table:
             METHOD_NAMES[method],
             str(one.chosen.best_epoch),
             str(one.chosen.epochs),
-            share(one.chosen.valid_hits_at_20),
+            share(one.chosen.valid_score),
             str(one.chosen.seed),
             str(len(one.candidates)),
         )

@@ -129,7 +129,7 @@ def _draw_losses(axes: "Axes", result: SettingResult) -> None:
 
 def _draw_validation(axes: "Axes", result: SettingResult) -> None:
     for label, style, epochs in _curves(result):
-        seen = [(epoch.epoch, 100 * epoch.valid_hits_at_20) for epoch in epochs if epoch.valid_hits_at_20 is not None]
+        seen = [(epoch.epoch, 100 * epoch.valid_score) for epoch in epochs if epoch.valid_score is not None]
         if not seen:
             continue
         numbers, hits = zip(*seen, strict=True)
@@ -147,7 +147,7 @@ def _curves(result: SettingResult) -> list[tuple[str, dict[str, Any], tuple[Epoc
     """Label, style and epochs of each curve; teachers that were not kept are thin."""
     curves = []
     for method, one in result.training.items():
-        kept = _kept(one.candidates, one.chosen.valid_hits_at_20)
+        kept = _kept(one.candidates, one.chosen.valid_score)
         for number, epochs in one.candidates.items():
             several = len(one.candidates) > 1
             label = METHOD_NAMES[method] + (f" {number + 1}" if several else "")
@@ -158,11 +158,11 @@ def _curves(result: SettingResult) -> list[tuple[str, dict[str, Any], tuple[Epoc
     return curves
 
 
-def _kept(candidates: Mapping[int, tuple[Epoch, ...]], valid_hits_at_20: float) -> int:
+def _kept(candidates: Mapping[int, tuple[Epoch, ...]], valid_score: float) -> int:
     """The candidate whose best validation is nearest to what was kept."""
 
     def distance(number: int) -> float:
-        return abs(max((epoch.valid_hits_at_20 or 0) for epoch in candidates[number]) - valid_hits_at_20)
+        return abs(max((epoch.valid_score or 0) for epoch in candidates[number]) - valid_score)
 
     return min(candidates, key=distance)
 

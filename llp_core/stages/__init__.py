@@ -1,7 +1,7 @@
 """The body of every DVC stage: load, call, save. dvc.yaml says what each reads and writes.
 
-A stage's function takes the settings and, where the stage runs once per setting, the setting. It reads and
-writes the paths of `llp_core.paths`, relative to the current folder.
+A stage's function takes the params and, where the stage runs once per setting, the setting and the params as they
+hold in it. It reads and writes the paths of `llp_core.paths`, relative to the current folder.
 """
 
 from collections.abc import Mapping
@@ -67,4 +67,4 @@ def run_stage(name: str, setting: Setting | None = None) -> None:
     if setting is None:
         function(params)
     else:
-        function(params, setting)
+        function(params.of(setting), setting)

@@ -19,7 +19,7 @@ def teacher(params: Params, setting: Setting) -> None:
     """Trains the candidates and keeps the best by validation, the first where several are."""
     workspace = paths.CHECKPOINTS / setting
     trained = list(train_teachers(_training_graph(setting), params.teacher, params.run, workspace))
-    number, best = max(enumerate(trained), key=lambda item: item[1].fit.valid_hits_at_20)
+    number, best = max(enumerate(trained), key=lambda item: item[1].fit.valid_score)
     history = [{"candidate": i, **epoch} for i, candidate in enumerate(trained) for epoch in candidate.fit.history]
     with new_folder(paths.teacher(setting), _made("teacher", setting, params)) as folder:
         save_model(best.model, folder, {**best.fit.about(), "seed": params.run.seed, "candidate": number})

@@ -1,5 +1,6 @@
-"""The training loop of teacher and student: Adam, early stopping on validation Hits@20, resume."""
+"""The training loop of teacher and student: Adam, early stopping on a validation score, resume."""
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -8,8 +9,8 @@ import torch
 from torch import Tensor
 
 from llp_core.config import ModelParams
-from llp_core.metrics import VALIDATION_K, hits_at_k
-from llp_core.models import Adjacency, LinkModel, NodeFeatures
+from llp_core.metrics import validation_score
+from llp_core.models import Adjacency, Dropout, LinkModel, NodeFeatures, TrainingAdjacency
 from llp_core.progress import Progress
 from llp_core.training.checkpoint import Checkpoint
 from llp_core.training.objective import Objective, Step
@@ -18,7 +19,10 @@ from llp_core.types import TrainingGraph
 GRADIENT_NORM = 1.0
 """Gradients of one step are scaled down to this norm, so that loss weights of 1000 cannot break a training."""
 
-History = list[dict[str, float]]
+VALIDATE_EVERY = 5
+"""Epochs between two validations, which are in float32 and cost as much as a tenth of a small epoch each."""
+
+History = list[dict[str, float | None]]
 
 
 @dataclass(frozen=True)
@@ -26,22 +30,18 @@ class Fit:
     """What came of a training. The model holds the weights of the best epoch.
 
     Attributes:
-        history: one record an epoch: epoch, loss, each loss, valid_hits_at_20.
-        best_epoch: from 0, the first of the best validation Hits@20.
-        valid_hits_at_20: of that epoch, a share.
+        history: one record an epoch: epoch, loss, each loss, valid_score (None where the epoch was not validated).
+        best_epoch: from 0, the first of the best validation score.
+        valid_score: of that epoch, 0..1 (`llp_core.metrics.validation_score`).
     """
 
     history: History
     best_epoch: int
-    valid_hits_at_20: float
+    valid_score: float
 
     def about(self) -> dict[str, Any]:
         """What model.json says of the training."""
-        return {
-            "best_epoch": self.best_epoch,
-            "epochs": len(self.history),
-            "valid_hits_at_20": self.valid_hits_at_20,
-        }
+        return {"best_epoch": self.best_epoch, "epochs": len(self.history), "valid_score": self.valid_score}
 
 
 class Trainer:
@@ -51,7 +51,8 @@ class Trainer:
         model: on its device.
         graph: what training may see.
         objective: what to minimise.
-        params: learning rate, epochs, patience, batch size.
+        params: learning rate, epochs, patience, batch size and what else a model is trained with.
+        predicted_share: of the training edges, predicted in one step; below 1 without messages over them.
         dropout_rng: generator of dropout, on the model's device.
         precision: of the dense products; float32 or bfloat16.
         checkpoint: where the state is kept.
@@ -63,6 +64,7 @@ class Trainer:
         graph: TrainingGraph,
         objective: Objective,
         params: ModelParams,
+        predicted_share: float,
         dropout_rng: torch.Generator,
         precision: torch.dtype,
         checkpoint: Checkpoint,
@@ -76,12 +78,16 @@ class Trainer:
         device = next(model.parameters()).device
         model.set_training(dropout_rng, precision)
         self.features = NodeFeatures.of(graph.features, device)
+        self.feature_dropout = Dropout(params.feature_dropout, dropout_rng)
         needs_graph = model.encoder.needs_graph
-        self.adjacencies = [Adjacency.from_edges(graph.edges, graph.num_nodes, device)] if needs_graph else []
+        self.adjacency = TrainingAdjacency(graph.edges, graph.num_nodes, device) if needs_graph else None
+        self.predicted_share = predicted_share
         self.valid_edges = graph.valid_edges.to(device)
         self.valid_negatives = graph.valid_negatives.to(device)
         self.optimizer = torch.optim.Adam(model.parameters(), lr=params.learning_rate, fused=True)
         self.history: History = []
+        self.steps = 0
+        self.averaged = _copy(model.state_dict())
         self.best_epoch = -1
         self.best_value = -1.0
         self.best_weights: dict[str, Tensor] = {}
@@ -91,26 +97,32 @@ class Trainer:
         self._resume()
         progress.advance(len(self.history))
         while len(self.history) < self.params.max_epochs and not self._patience_used_up():
-            losses = self._train_epoch(len(self.history))
-            value = self.validate()
-            self.history.append({"epoch": len(self.history), **losses, "valid_hits_at_20": value})
-            if value > self.best_value:
-                self.best_epoch, self.best_value = len(self.history) - 1, value
-                self.best_weights = {name: tensor.clone() for name, tensor in self.model.state_dict().items()}
+            epoch = len(self.history)
+            losses = self._train_epoch(epoch)
+            due = (epoch + 1) % VALIDATE_EVERY == 0 or epoch + 1 == self.params.max_epochs
+            value = self.validate() if due else None
+            self.history.append({"epoch": epoch, **losses, "valid_score": value})
+            if value is not None and value > self.best_value:
+                self.best_epoch, self.best_value = epoch, value
+                self.best_weights = _copy(self.averaged)
             if self.checkpoint.due():
                 self._save()
-            progress.advance(1, loss=losses["loss"], valid_hits_at_20=value, best=self.best_value)
+            progress.advance(1, loss=losses["loss"], best_valid_score=max(self.best_value, 0))
         self._save()
         self.model.load_state_dict(self.best_weights)
         return Fit(self.history, self.best_epoch, self.best_value)
 
     @torch.inference_mode()
     def validate(self) -> float:
-        """Hits@20 on the validation edges, without dropout."""
+        """The validation score of the averaged weights, without dropout."""
+        trained = _copy(self.model.state_dict())
+        self.model.load_state_dict(self.averaged)
         self.model.eval()
-        representations = self.model.encode(self.features, *self.adjacencies)
+        representations = self.model.encode(self.features, *self._messages(None))
         positive = self.model.score(representations, self.valid_edges)
-        return hits_at_k(positive, self.model.score(representations, self.valid_negatives), VALIDATION_K)
+        negative = self.model.score(representations, self.valid_negatives)
+        self.model.load_state_dict(trained)
+        return validation_score(positive, negative)
 
     def _patience_used_up(self) -> bool:
         return len(self.history) - 1 - self.best_epoch >= self.params.patience
@@ -128,7 +140,9 @@ class Trainer:
     def _steps(self, epoch: int) -> Iterator[Step]:
         """All training edges in random order, and all anchors spread over as many steps, at least one in each."""
         rng = self.objective.rng
-        edges = torch.split(torch.randperm(self.graph.edges.shape[1], generator=rng), self.params.batch_size)
+        count = self.graph.edges.shape[1]
+        size = min(self.params.batch_size, max(1, math.ceil(self.predicted_share * count)))
+        edges = torch.split(torch.randperm(count, generator=rng), size)
         anchors = torch.randperm(self.graph.num_nodes, generator=rng)
         rounds = -(-len(edges) // anchors.numel())  # more than one where the batches are tiny
         for edge_part, anchor_part in zip(edges, anchors.repeat(rounds).tensor_split(len(edges)), strict=True):
@@ -137,37 +151,54 @@ class Trainer:
     def _train_step(self, step: Step) -> Mapping[str, float]:
         """One step. Chunks are differentiated one by one up to the representations, then the encoder once."""
         self.optimizer.zero_grad()
-        representations = self.model.encode(self.features, *self.adjacencies)
-        leaf = representations.detach().requires_grad_()
+        hidden_edges = step.edges if self.predicted_share < 1 else None
+        features = self.features.thinned(self.feature_dropout)
+        representations = self.model.encode(features, *self._messages(hidden_edges))
+        decoder = self.model.training_decoder(representations.detach().requires_grad_())
         losses: dict[str, float] = {}
-        for chunk in self.objective.chunks(self.model, leaf, step):
+        for chunk in self.objective.chunks(decoder, step):
             weighted = torch.stack([self.objective.weights[name] * share for name, share in chunk.items()])
             torch.autograd.backward(weighted.sum())
             for name, share in chunk.items():
                 losses[name] = losses.get(name, 0.0) + share.item()
-        torch.autograd.backward(representations, leaf.grad)
+        torch.autograd.backward(representations, decoder.representations.grad)
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), GRADIENT_NORM)
         self.optimizer.step()
+        self._average()
         return losses
+
+    def _messages(self, hidden_edges: Tensor | None) -> list[Adjacency]:
+        if self.adjacency is None:
+            return []
+        return [self.adjacency.whole if hidden_edges is None else self.adjacency.without(hidden_edges)]
+
+    def _average(self) -> None:
+        """Moves the averaged weights towards the present ones; at first they are the plain mean of all steps."""
+        self.steps += 1
+        weights = self.model.state_dict()
+        share = max(1 - self.params.average, 1 / self.steps)
+        torch._foreach_lerp_([self.averaged[name] for name in weights], list(weights.values()), share)
 
     def _save(self) -> None:
         tensors = {f"model.{name}": tensor for name, tensor in self.model.state_dict().items()}
+        tensors |= {f"averaged.{name}": tensor for name, tensor in self.averaged.items()}
         tensors |= {f"best.{name}": tensor for name, tensor in self.best_weights.items()}
         for number, state in self.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{number}.{name}": tensor for name, tensor in state.items()}
         tensors["rng.sampling"] = self.objective.rng.get_state()
         tensors["rng.dropout"] = self.dropout_rng.get_state()
-        state = {"history": self.history, "best_epoch": self.best_epoch, "best_value": self.best_value}
-        self.checkpoint.write(tensors, state)
+        figures = {"history": self.history, "steps": self.steps}
+        self.checkpoint.write(tensors, {**figures, "best_epoch": self.best_epoch, "best_value": self.best_value})
 
     def _resume(self) -> None:
         found = self.checkpoint.read()
         if found is None:
             return
         tensors, state = found
-        self.history = state["history"]
+        self.history, self.steps = state["history"], state["steps"]
         self.best_epoch, self.best_value = state["best_epoch"], state["best_value"]
         self.best_weights = _under("best.", tensors)
+        self.averaged = _under("averaged.", tensors)
         self.model.load_state_dict(_under("model.", tensors))
         slots: dict[int, dict[str, Tensor]] = {}
         for name, tensor in _under("optimizer.", tensors).items():
@@ -177,6 +208,10 @@ class Trainer:
         self.optimizer.load_state_dict({"state": slots, "param_groups": groups})
         self.objective.rng.set_state(tensors["rng.sampling"])
         self.dropout_rng.set_state(tensors["rng.dropout"])
+
+
+def _copy(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: tensor.clone() for name, tensor in weights.items()}
 
 
 def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

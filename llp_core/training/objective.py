@@ -3,21 +3,23 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Literal
 
 import torch
 from torch import Tensor
 
 from llp_core.graph import pair_keys
 from llp_core.losses import distribution_loss, label_loss, logit_loss, rank_loss, representation_loss
-from llp_core.models import LinkModel, gather
+from llp_core.models import TrainingDecoder
 from llp_core.sampling import sample_negatives
 from llp_core.types import Contexts, TeacherScores
 
 Shares = dict[str, Tensor]
 """Loss -> a chunk's share of it; the shares of all chunks of a step add up to the loss, a mean over the step."""
 
-ELEMENTS_AT_ONCE = 1 << 22
-"""Numbers in the largest tensor of one chunk: 16 MiB of float32, small enough to stay near the caches."""
+ELEMENTS_AT_ONCE = 1 << 20
+"""Numbers in the largest tensor of one chunk: 4 MiB of float32: near the caches, and memory that is taken once and
+used again, where each larger tensor would be given back to the system and fetched anew."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,12 +39,13 @@ class Step:
 
 @dataclass(frozen=True, eq=False)
 class Teaching:
-    """What a student learns from: contexts, the teacher's scores, and the settings of the matching losses."""
+    """What a student learns from: contexts, the teacher's scores, and the settings of rank and distribution loss."""
 
     contexts: Contexts
     scores: TeacherScores
     margin: float
     temperature: float
+    match: Literal["probabilities", "logits"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,31 +72,31 @@ class Objective:
             raise ValueError(f"losses {', '.join(self.weights)} need a teacher's scores, and there are none")
         return self.teaching
 
-    def chunks(self, model: LinkModel, representations: Tensor, step: Step) -> Iterator[Shares]:
+    def chunks(self, decoder: TrainingDecoder, step: Step) -> Iterator[Shares]:
         """The losses of one step, chunk by chunk, unweighted. Chunks share no computation.
 
         Args:
-            model: in training mode.
-            representations: float32 [A, D]; the gradient is taken up to here.
+            decoder: on the representations, float32 [A, D]; the gradient is taken up to those.
             step: which edges and anchors.
         """
         active = {name for name, weight in self.weights.items() if weight > 0}
         if active & {"label", "logit"}:
-            yield from self._pair_chunks(model, representations, step, active)
+            yield from self._pair_chunks(decoder, step, active)
         if active & {"rank", "distribution"}:
-            yield from self._context_chunks(model, representations, step, active)
+            yield from self._context_chunks(decoder, step, active)
         if "representation" in active:
-            target = self._taught.scores.representations[step.anchors].to(representations.device)
-            yield {"representation": representation_loss(representations[step.anchors], target)}
+            own = decoder.representations[step.anchors]
+            target = self._taught.scores.representations[step.anchors].to(own.device)
+            yield {"representation": representation_loss(own, target)}
 
-    def _pair_chunks(self, model: LinkModel, representations: Tensor, step: Step, active: set[str]) -> Iterator[Shares]:
+    def _pair_chunks(self, decoder: TrainingDecoder, step: Step, active: set[str]) -> Iterator[Shares]:
         pairs = torch.cat((self.edges[:, step.edges], self._negatives(step)), dim=1)
         labels = torch.zeros(pairs.shape[1])
         labels[: step.edges.numel()] = 1
         teacher = self._teacher_logits(step) if "logit" in active else None
-        for chunk in torch.split(torch.arange(pairs.shape[1]), max(1, ELEMENTS_AT_ONCE // model.spec.hidden)):
+        for chunk in torch.split(torch.arange(pairs.shape[1]), max(1, ELEMENTS_AT_ONCE // decoder.width)):
             share = chunk.numel() / pairs.shape[1]
-            logits = model.decode(representations, pairs[:, chunk].to(representations.device))
+            logits = decoder.pairs(pairs[:, chunk].to(decoder.device))
             losses = {}
             if "label" in active:
                 losses["label"] = share * label_loss(logits, labels[chunk].to(logits.device))
@@ -117,23 +120,22 @@ class Objective:
         negative = scores.negative_logits[step.epoch % scores.negatives.shape[0]]
         return torch.cat((scores.edge_logits[step.edges], negative[step.edges]))
 
-    def _context_chunks(
-        self, model: LinkModel, representations: Tensor, step: Step, active: set[str]
-    ) -> Iterator[Shares]:
+    def _context_chunks(self, decoder: TrainingDecoder, step: Step, active: set[str]) -> Iterator[Shares]:
         teaching = self._taught
         contexts = teaching.contexts
         round_number = step.epoch % contexts.rounds
         size = contexts.nodes.shape[2]
-        widest = size * max(model.spec.hidden, size if "rank" in active else 0)
+        widest = size * max(decoder.width, size if "rank" in active else 0)
         for anchors in torch.split(step.anchors, max(1, ELEMENTS_AT_ONCE // widest)):
             share = anchors.numel() / step.anchors.numel()
-            nodes = contexts.nodes[round_number, anchors].long().to(representations.device)
-            teacher = teaching.scores.context_logits[round_number, anchors].to(representations.device)
-            own = gather(representations, anchors.to(representations.device))
-            logits = model.decode_products(own[:, None, :] * gather(representations, nodes))
+            nodes = contexts.nodes[round_number, anchors].long().to(decoder.device)
+            teacher = teaching.scores.context_logits[round_number, anchors].to(decoder.device)
+            own = decoder.contexts(anchors.to(decoder.device), nodes)
+            if teaching.match == "probabilities":
+                own, teacher = own.sigmoid(), teacher.sigmoid()
             losses = {}
             if "rank" in active:
-                losses["rank"] = share * rank_loss(logits, teacher, teaching.margin)
+                losses["rank"] = share * rank_loss(own, teacher, teaching.margin)
             if "distribution" in active:
-                losses["distribution"] = share * distribution_loss(logits, teacher, teaching.temperature)
+                losses["distribution"] = share * distribution_loss(own, teacher, teaching.temperature)
             yield losses

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from llp_core.config import ModelParams, RunParams, StudentParams, TeacherParams
 from llp_core.errors import InputError
+from llp_core.machine import reuse_memory
 from llp_core.models import LinkModel, ModelSpec
 from llp_core.names import Method
 from llp_core.progress import Progress
@@ -96,7 +97,7 @@ def train_student(
             f"student.hidden is {params.hidden} and the teacher's width is {width}: representation matching compares "
             "them number by number. Make student.hidden and teacher.hidden equal, or leave the method out."
         )
-    teaching = Teaching(contexts, scores, params.margin, params.temperature)
+    teaching = Teaching(contexts, scores, params.margin, params.temperature, params.match)
     return _train(graph, "mlp", params, weights, teaching, run, workspace, f"student-{method}")
 
 
@@ -110,6 +111,7 @@ def _train(
     workspace: Path,
     name: str,
 ) -> Trained:
+    reuse_memory()
     device = resolve_device(run)
     precision = resolve_precision(run, device)
     spec = ModelSpec(
@@ -124,6 +126,7 @@ def _train(
     model = LinkModel(spec, generator(run.seed, name, "weights")).to(device)
     sampling = generator(run.seed, name, "sampling")
     objective = Objective(graph.edges, graph.num_nodes, weights, teaching, sampling)
+    share = params.predicted_share if isinstance(params, TeacherParams) else 1.0
     settings = {
         "name": name,
         "spec": spec.model_dump(),
@@ -135,7 +138,7 @@ def _train(
     }
     checkpoint = Checkpoint(workspace / name, fingerprint(settings, _tensors(graph, teaching)))
     dropout = generator(run.seed, name, "dropout", device=device)
-    trainer = Trainer(model, graph, objective, params, dropout, precision, checkpoint)
+    trainer = Trainer(model, graph, objective, params, share, dropout, precision, checkpoint)
     with Progress(params.max_epochs, f"{workspace.name}: {name}") as progress:
         fit = trainer.fit(progress)
     return Trained(model.eval(), fit)

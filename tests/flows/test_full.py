@@ -179,7 +179,7 @@ def test_one_setting(project: Project, caplog: pytest.LogCaptureFixture) -> None
 def test_wrong_params_stop_the_flow_before_any_stage(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
     monkeypatch.chdir(project.root)
-    project.set("margin: 0.1", "margin: 7")
+    project.set("margin: 0.1", "margin: -7")
     with pytest.raises(InputError, match=r"student\.margin"):
         full()
     assert project.calls() == []

@@ -1,11 +1,10 @@
 """The real pipeline through the command line: a small graph, few epochs, all three settings."""
 
-import shutil
 import sys
 from pathlib import Path
 
 import pytest
-from tiny_project import ROOT, Project
+from tiny_project import Project
 
 from flows import full as module
 from llp_core.cli import main
@@ -24,14 +23,6 @@ def llp(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> object:
     with pytest.raises(SystemExit) as end:
         main()
     return end.value.code
-
-
-@pytest.fixture
-def real(project: Project) -> Project:
-    """The real dvc.yaml and the embedded graphs in place of the tiny project's."""
-    shutil.copy(ROOT / "dvc.yaml", project.root)
-    shutil.copytree(ROOT / "data" / "embedded", project.root / "data" / "embedded")
-    return project
 
 
 def test_the_whole_flow(real: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,4 +1,4 @@
-"""Layers against PyG's, dropout's statistics, and gradients of the sparse products."""
+"""Layers against PyG's, and gradients of the sparse products."""
 
 import pytest
 import torch
@@ -7,7 +7,7 @@ from torch_geometric.utils import to_undirected
 
 from llp_core.models.adjacency import Adjacency
 from llp_core.models.features import NodeFeatures
-from llp_core.models.layers import Dropout, GCNLayer, Linear, SAGELayer
+from llp_core.models.layers import GCNLayer, Linear, SAGELayer
 from llp_core.sampling import generator
 from llp_core.types import Graph
 
@@ -70,23 +70,3 @@ def test_the_gradient_of_a_neighbour_sum(graph: Graph) -> None:
     (own,) = torch.autograd.grad((adjacency.sum_neighbors(values) * target).sum(), values)
     (theirs,) = torch.autograd.grad((adjacency.matrix.to_dense() @ values * target).sum(), values)
     torch.testing.assert_close(own, theirs)
-
-
-@pytest.mark.parametrize("rate", [0.25, 0.5, 0.9])
-def test_dropout_keeps_the_mean_and_drops_its_share(rate: float) -> None:
-    dropout = Dropout(rate)
-    dropout.rng = generator(0, "dropout")
-    out = dropout(torch.ones(999, 1001))
-    assert (out == 0).double().mean() == pytest.approx(rate, abs=0.005)
-    assert out.mean() == pytest.approx(1, abs=0.01)
-    dropped = (out == 0).double().mean(0)  # no column (= no byte of a drawn number) is favoured
-    assert dropped.min() > rate - 0.1
-    assert dropped.max() < rate + 0.1
-
-
-def test_dropout_rests_outside_training_and_needs_a_generator_in_it() -> None:
-    dropout = Dropout(0.5)
-    with pytest.raises(RuntimeError, match="set_training"):
-        dropout(torch.ones(3))
-    assert torch.equal(dropout.eval()(torch.ones(3)), torch.ones(3))
-    assert torch.equal(Dropout(0.0)(torch.ones(3)), torch.ones(3))

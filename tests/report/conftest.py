@@ -64,13 +64,13 @@ def write_model(folder: Path, hits: float, candidates: int = 1) -> None:
             "epoch": epoch,
             "loss": 1.0 / (epoch + candidate),
             "label_loss": 0.5,
-            "valid_hits_at_20": hits * (1 - abs(epoch - 12) / 20) - 0.01 * candidate if epoch % 2 == 0 else None,
+            "valid_score": hits * (1 - abs(epoch - 12) / 20) - 0.01 * candidate if epoch % 2 == 0 else None,
         }
         for candidate in range(candidates)
         for epoch in range(1, 21)
     ]
     write_json(folder / "history.json", history)
-    about = {"encoder": "sage", "best_epoch": 12, "epochs": 20, "valid_hits_at_20": hits, "seed": 7}
+    about = {"encoder": "sage", "best_epoch": 12, "epochs": 20, "valid_score": hits, "seed": 7}
     write_json(folder / "model.json", about)
 
 

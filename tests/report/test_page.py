@@ -9,7 +9,9 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from untuned_params import NOTHING_TUNED
 
+from llp_core.cli.params_file import change_params
 from llp_core.names import SETTINGS
 from llp_core.report import ReportContext, load_context, quality_latency_png, write_report
 from llp_core.report.pictures import page_svgs, quality_latency, svg_file, training
@@ -111,6 +113,21 @@ def test_markdown_shows_the_pictures_beside_it(written: Path) -> None:
     named = re.findall(r"!\[[^]]+\]\(([^)]+)\)", source)
     assert len(named) == 4
     assert all((written / name).is_file() for name in named)
+
+
+def test_tuned_settings_are_shown_as_they_ran(project: Path) -> None:
+    own = {"tuned.production.student.margin": 0.0625, "tuned.cold_start.teacher.layers": 3, "student.margin": 0.25}
+    change_params(project / "params.yaml", {"teacher.layers": 2} | own)
+    write_report(project, load_context(project, SETTINGS))
+    text = (project / "report.md").read_text(encoding="utf-8")
+    table = text[text.index("Settings tuned for this data set, as they ran") : text.index("All settings (params.yaml)")]
+    rows = [line.replace("|", " ").split() for line in table.splitlines() if line.startswith("|")]
+    assert rows[0] == ["key", "Transductive", "Production", "Cold", "start"]
+    assert rows[2:] == [["teacher.layers", "2", "2", "3"], ["student.margin", "0.25", "0.0625", "0.25"]]
+
+    change_params(project / "params.yaml", NOTHING_TUNED)
+    write_report(project, load_context(project, SETTINGS))
+    assert "Settings tuned" not in (project / "report.md").read_text(encoding="utf-8")
 
 
 def test_names_are_text_never_markup(tmp_path: Path, make_project: Callable[..., None]) -> None:

@@ -14,6 +14,7 @@ QUICK = {
     "contexts": {"rounds": 2},
     "student": {"hidden": 8, "max_epochs": 6, "methods": ["label", "logit", "representation", "llp"]},
     "latency": {"pairs": [1, 10], "seconds": 0.01},
+    "tuned": {setting: {"teacher": {}, "contexts": {}, "student": {}} for setting in SETTINGS},
 }
 
 EVERY_STAGE: tuple[tuple[str, Setting | None], ...] = tuple(

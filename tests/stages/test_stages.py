@@ -8,6 +8,7 @@ import pytest
 from small_project import change, figures, run_all
 
 from llp_core import paths
+from llp_core.config import load_params
 from llp_core.errors import CheckFailed, InputError
 from llp_core.names import SETTINGS
 from llp_core.stages import run_stage
@@ -49,6 +50,19 @@ def test_every_stage_twice_gives_the_same_to_the_last_digit(
     assert (paths.REPORT / "index.html").stat().st_size > 10_000
 
 
+def test_a_stage_runs_with_what_holds_in_its_setting(project: Path) -> None:
+    change(project, {"tuned": {"production": {"teacher": {}, "contexts": {"walks": 7}, "student": {}}}})
+    for name in ("download", "prepare", "validate"):
+        run_stage(name)
+    walks = {}
+    for setting in SETTINGS:
+        run_stage("split", setting)
+        run_stage("contexts", setting)
+        walks[setting] = read_json(paths.contexts(setting) / "made.json")["contexts"]["walks"]
+    usual = load_params(paths.PARAMS).contexts.walks
+    assert walks == {"transductive": usual, "production": 7, "cold_start": usual}
+
+
 def test_a_failed_check_stops_the_stage_and_leaves_the_former_output(project: Path) -> None:
     for name in ("download", "prepare", "validate"):
         run_stage(name)
@@ -72,7 +86,7 @@ def test_a_graph_too_small_to_evaluate_is_told(project: Path) -> None:
     change(project, {"validate": {"min_nodes": 10, "min_edges": 10}})
     for name in ("download", "prepare", "validate"):
         run_stage(name)
-    with pytest.raises(InputError, match=r"setting transductive: .*Hits@20 needs at least 20 valid edges.* has 1"):
+    with pytest.raises(InputError, match=r"setting transductive: .*Hits@10 needs at least 10 valid edges.* has 1"):
         run_stage("split", "transductive")
 
 

@@ -26,13 +26,15 @@ def hidden() -> torch.Tensor:
     return torch.randn(60, 16, generator=generator(1))
 
 
-def make(graph: TrainingGraph, contexts: Contexts, scores: TeacherScores, weights: dict[str, float]) -> Objective:
-    return Objective(graph.edges, 60, weights, Teaching(contexts, scores, 0.1, 1.0), generator(0, "sampling"))
+def make(
+    graph: TrainingGraph, contexts: Contexts, scores: TeacherScores, weights: dict[str, float], match="probabilities"
+) -> Objective:
+    return Objective(graph.edges, 60, weights, Teaching(contexts, scores, 0.1, 1.0, match), generator(0, "sampling"))
 
 
 def totals(objective: Objective, model: LinkModel, hidden: torch.Tensor, step: Step) -> dict[str, float]:
     sums: dict[str, float] = {}
-    for chunk in objective.chunks(model, hidden, step):
+    for chunk in objective.chunks(model.training_decoder(hidden.requires_grad_()), step):
         for name, share in chunk.items():
             sums[name] = sums.get(name, 0.0) + share.item()
     return sums
@@ -49,14 +51,17 @@ def test_chunks_add_up_to_the_loss(training_graph, contexts, scores, model, hidd
     assert chunked == pytest.approx(whole, rel=1e-5)
 
 
-def test_context_losses_use_the_round_of_the_epoch(training_graph, contexts, scores, model, hidden) -> None:
+@pytest.mark.parametrize("match", ["probabilities", "logits"])
+def test_context_losses_use_the_round_of_the_epoch(match, training_graph, contexts, scores, model, hidden) -> None:
     weights = {"rank": 1.0, "distribution": 1.0}
-    found = totals(make(training_graph, contexts, scores, weights), model, hidden, STEP)
+    found = totals(make(training_graph, contexts, scores, weights, match), model, hidden, STEP)
     nodes = contexts.nodes[1, STEP.anchors].long()  # epoch 4 of 3 rounds
-    logits = model.decode_products(hidden[STEP.anchors][:, None] * hidden[nodes])
-    teacher = scores.context_logits[1, STEP.anchors]
-    assert found["rank"] == pytest.approx(rank_loss(logits, teacher, 0.1).item(), rel=1e-5)
-    assert found["distribution"] == pytest.approx(distribution_loss(logits, teacher, 1.0).item(), rel=1e-5)
+    pairs = torch.stack((STEP.anchors[:, None].expand_as(nodes), nodes)).flatten(1)
+    own, teacher = model.decode(hidden, pairs).view_as(nodes), scores.context_logits[1, STEP.anchors]
+    if match == "probabilities":
+        own, teacher = own.sigmoid(), teacher.sigmoid()
+    assert found["rank"] == pytest.approx(rank_loss(own, teacher, 0.1).item(), rel=1e-5)
+    assert found["distribution"] == pytest.approx(distribution_loss(own, teacher, 1.0).item(), rel=1e-5)
 
 
 def test_logit_matching_sees_the_pairs_of_the_label_loss(training_graph, contexts, scores, model, hidden) -> None:
@@ -92,4 +97,4 @@ def test_a_loss_of_weight_0_is_not_computed(training_graph, contexts, scores, mo
 def test_distillation_without_a_teacher_is_refused(training_graph, model, hidden) -> None:
     objective = Objective(training_graph.edges, 60, {"rank": 1.0}, None, generator(0))
     with pytest.raises(ValueError, match="losses rank need a teacher's scores"):
-        list(objective.chunks(model, hidden, STEP))
+        totals(objective, model, hidden, STEP)

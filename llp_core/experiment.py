@@ -1,0 +1,95 @@
+"""One experiment: a teacher and students trained on a split and scored at once, in memory.
+
+The pipeline's stages do the same step by step, with an artefact between any two; searches and tables run hundreds of
+these and keep only the figures.
+"""
+
+import time
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from llp_core.config import Params
+from llp_core.evaluation import evaluate
+from llp_core.models import Adjacency, LinkModel, NodeFeatures
+from llp_core.names import TEACHER, Method, Setting
+from llp_core.sampling import generator, sample_contexts
+from llp_core.splits import training_graph
+from llp_core.training.export import export_scores
+from llp_core.training.loop import Fit
+from llp_core.training.runs import resolve_device, train_student, train_teachers
+from llp_core.types import Evaluation, Graph, LinkSplit
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of one model.
+
+    Attributes:
+        method: the teacher or a student's method.
+        fit: how its training went.
+        evaluations: setting -> figures of this method alone.
+        cpu_seconds: of training it, all threads together.
+    """
+
+    method: str
+    fit: Fit
+    evaluations: Mapping[Setting, Evaluation]
+    cpu_seconds: float
+
+
+def run_experiment(
+    graph: Graph,
+    splits: Mapping[Setting, LinkSplit],
+    params: Params,
+    methods: Collection[Method],
+    seed: int,
+    workspace: Path,
+) -> Iterator[Outcome]:
+    """Trains a teacher and a student of each method and scores each as soon as it is trained, the teacher first.
+
+    Args:
+        graph: whole.
+        splits: one, or production and cold start, which train on the same; each model is scored on all of them.
+        params: settings of run, teacher, contexts and student, for these splits.
+        methods: of the students.
+        seed: takes the place of `params.run.seed`.
+        workspace: keeps the states of trainings, so that a killed experiment goes on where it was; remove it after.
+    """
+    run = params.run.model_copy(update={"seed": seed})
+    device = resolve_device(run)
+    training = training_graph(next(iter(splits.values())), graph.features)
+    features = NodeFeatures.of(graph.features, device)
+
+    started = time.process_time()
+    teacher = max(train_teachers(training, params.teacher, run, workspace), key=lambda one: one.fit.valid_score)
+    yield _outcome(TEACHER, teacher.model, teacher.fit, features, splits, time.process_time() - started)
+    if not methods:
+        return
+    contexts = sample_contexts(training.edges, training.num_nodes, params.contexts, generator(seed, "contexts"))
+    scores = export_scores(teacher.model, training, contexts, generator(seed, "teacher scores"), "teacher scores")
+    for method in methods:
+        started = time.process_time()
+        student = train_student(training, method, contexts, scores, params.student, run, workspace)
+        yield _outcome(method, student.model, student.fit, features, splits, time.process_time() - started)
+
+
+@torch.inference_mode()
+def _outcome(
+    method: str,
+    model: LinkModel,
+    fit: Fit,
+    features: NodeFeatures,
+    splits: Mapping[Setting, LinkSplit],
+    cpu_seconds: float,
+) -> Outcome:
+    device = features.matrix.device
+    evaluations = {}
+    for setting, split in splits.items():
+        graph = (Adjacency.from_edges(split.inference_edges, split.num_nodes, device),)
+        hidden = model.encode(features, *(graph if model.encoder.needs_graph else ()))
+        logits = tuple(model.score(hidden, pairs.to(device)) for pairs in (split.test_edges, split.test_negatives))
+        evaluations[setting] = evaluate(split, {method: (logits[0], logits[1])})
+    return Outcome(method, fit, evaluations, cpu_seconds)

@@ -1,0 +1,128 @@
+"""The decoder while training: logits of pairs and their gradient, in as few passes over memory as it takes.
+
+Autograd would make a new float32 tensor of every step between two representations and a logit, and a gradient of
+all representations for each chunk of pairs. Here a chunk's forward and backward are written out: three matrix
+products, and elementwise work of which each line is one vectorised pass into memory that every chunk uses again.
+Fresh memory is what costs: the first touch of a page takes longer than the arithmetic on it.
+"""
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from llp_core.models.dropout import Dropout, keep_above
+from llp_core.models.layers import Linear
+
+
+class Workspace:
+    """Memory by name, taken once and used again by each chunk, as large as the largest asked for."""
+
+    def __init__(self) -> None:
+        self._memory: dict[str, Tensor] = {}
+
+    def take(self, name: str, shape: tuple[int, ...], like: Tensor, dtype: torch.dtype | None = None) -> Tensor:
+        """A tensor of this shape, with the dtype and device of `like`; what it holds is of no meaning."""
+        count = math.prod(shape)
+        held = self._memory.get(name)
+        if held is None or held.numel() < count:
+            held = self._memory[name] = torch.empty(count, dtype=dtype or like.dtype, device=like.device)
+        return held[:count].view(shape)
+
+
+class TrainingDecoder:
+    """The decoder on the representations of one step of the optimiser.
+
+    A chunk's backward must run before the next chunk's forward: they share memory.
+
+    Args:
+        hidden, out: layers of the decoder, D -> D and D -> 1.
+        dropout: after the hidden layer.
+        representations: float32 [N, D], a leaf; the gradients of every chunk add up in its `.grad`.
+        precision: of the dense products, float32 or bfloat16; logits, sums and gradients of weights are float32.
+        workspace: kept from step to step.
+    """
+
+    def __init__(
+        self,
+        hidden: Linear,
+        out: Linear,
+        dropout: Dropout,
+        representations: Tensor,
+        precision: torch.dtype,
+        workspace: Workspace,
+    ) -> None:
+        self.hidden = hidden
+        self.out = out
+        self.dropout = dropout
+        self.representations = representations
+        self.width = representations.shape[1]
+        self.device = representations.device
+        self.values = representations.detach().to(precision)
+        self.workspace = workspace
+        representations.grad = torch.zeros_like(representations)
+
+    def pairs(self, pairs: Tensor) -> Tensor:
+        """Logits, float32 [P], of pairs, int64 [2, P]."""
+        return self.contexts(pairs[0], pairs[1, :, None]).squeeze(1)
+
+    def contexts(self, anchors: Tensor, nodes: Tensor) -> Tensor:
+        """Logits, float32 [A, C], of anchors, int64 [A], each with C nodes, int64 [A, C]."""
+        weights = (self.hidden.weight, self.hidden.bias, self.out.weight, self.out.bias)
+        logits: Tensor = _Decode.apply(self, anchors, nodes, *weights)  # type: ignore[no-untyped-call]
+        return logits
+
+    def take(self, name: str, *shape: int, dtype: torch.dtype | None = None) -> Tensor:
+        """Memory of the workspace, in the precision of the products unless said otherwise."""
+        return self.workspace.take(name, (*shape, self.width), self.values, dtype)
+
+
+class _Decode(torch.autograd.Function):
+    """Forward and backward of one chunk. The gradient of representations is added where it belongs, not returned."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        decoder: TrainingDecoder,
+        anchors: Tensor,
+        nodes: Tensor,
+        weight: Tensor,
+        bias: Tensor,
+        out_weight: Tensor,
+        out_bias: Tensor,
+    ) -> Tensor:
+        values, take, dropout = decoder.values, decoder.take, decoder.dropout
+        count, size = nodes.shape
+        own = torch.index_select(values, 0, anchors, out=take("own", count))[:, None]
+        other = torch.index_select(values, 0, nodes.flatten(), out=take("other", count * size)).view(count, size, -1)
+        product = torch.mul(own, other, out=take("product", count, size)).view(count * size, -1)
+        hidden = torch.addmm(bias.to(values.dtype), product, weight.to(values.dtype), out=take("hidden", count * size))
+        hidden.relu_()
+        noise = dropout.noise(hidden, take("noise", count * size))
+        if noise is not None:
+            keep_above(hidden, noise, dropout.threshold, grad_input=hidden)
+        exact = take("exact", count * size, dtype=torch.float32).copy_(hidden)
+        ctx.save_for_backward(anchors, nodes)
+        ctx.decoder, ctx.parts = decoder, (own, other, product, hidden)
+        logits = torch.mv(exact, out_weight.squeeze(1) * dropout.scale)
+        return (logits + out_bias).view(nodes.shape)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        (anchors, nodes), (own, other, product, hidden) = ctx.saved_tensors, ctx.parts
+        decoder, take, dtype = ctx.decoder, ctx.decoder.take, hidden.dtype
+        target, scale = decoder.representations.grad, decoder.dropout.scale
+        gradient = gradient.reshape(-1, 1)
+        reduced = gradient.to(dtype)
+        d_out_weight = (hidden.T @ reduced).float() * scale
+        d_hidden = torch.mul(reduced, (decoder.out.weight.detach().T * scale).to(dtype), out=take("noise", len(hidden)))
+        keep_above(d_hidden, hidden, 0, grad_input=d_hidden)
+        d_weight = (product.T @ d_hidden).float()
+        d_product = torch.mm(d_hidden, decoder.hidden.weight.detach().T.to(dtype), out=hidden).view(other.shape)
+        exact = take("exact", *other.shape[:2], dtype=torch.float32)
+        part = torch.mul(d_product, own, out=take("product", *other.shape[:2]))
+        target.index_add_(0, nodes.flatten(), exact.copy_(part).flatten(0, 1))
+        part = torch.mul(d_product, other, out=part)
+        target.index_add_(0, anchors, exact.copy_(part)[:, 0] if part.shape[1] == 1 else part.sum(1).float())
+        return None, None, None, d_weight, d_hidden.sum(0).float(), d_out_weight, gradient.sum(0)

@@ -1,0 +1,135 @@
+"""What the processes do: bring a graph, and train and score the cells of a job."""
+
+import ctypes
+import gc
+import platform
+import resource
+import shutil
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+
+from llp_core.config import DataParams
+from llp_core.datasets import get_dataset
+from llp_core.errors import InputError
+from llp_core.experiment import Outcome, run_experiment
+from llp_core.machine import machine
+from llp_core.names import Setting
+from llp_core.paper.cells import GROUPS, METRICS, Row, write_cell
+from llp_core.paper.plan import Cell, Job, settings_text
+from llp_core.paper.processes import Tell
+from llp_core.splits import make_split, require_enough_pairs
+from llp_core.store import load, new_folder, save
+from llp_core.types import Evaluation, Graph, LinkSplit
+
+
+def graph_folder(folder: Path, dataset: str) -> Path:
+    """Where a data set's graph lies, for all its jobs."""
+    return folder / "graphs" / dataset
+
+
+def prepare_graph(folder: Path, params: DataParams, _tell: Tell) -> None:
+    """Downloads a data set and keeps its graph.
+
+    Raises:
+        InputError: its files cannot be had, or do not hold what they should.
+    """
+    dataset = get_dataset(params.name)
+    raw = folder / "raw" / params.name
+    with new_folder(raw, {"data": params.name}) as unfinished:
+        dataset.download(unfinished, params)
+    graph, _ = dataset.load(raw, params)
+    with new_folder(graph_folder(folder, params.name), {"data": params.name}) as unfinished:
+        save(graph, unfinished)
+    shutil.rmtree(raw)
+
+
+def run_job(folder: Path, job: Job, commit: str, tell: Tell) -> None:
+    """Trains and scores the models of a job, and keeps each cell as soon as it is known.
+
+    Args:
+        folder: of all cells.
+        job: which cells.
+        commit: to note with them.
+        tell: is told of each model.
+
+    Raises:
+        InputError: the graph is missing or cannot be split, or the settings contradict each other.
+    """
+    torch.set_num_threads(job.params.run.threads)
+    graph = load(Graph, graph_folder(folder, job.dataset))
+    splits = {setting: _split(graph, setting, job) for setting in job.settings}
+    workspace = folder / "work" / job.name
+    resumed = workspace.exists()
+    about = {"commit": commit, **_machine()}
+    seed = job.cells[0].seed
+    _forget_peak_memory()
+    started = time.monotonic()
+    for outcome in run_experiment(graph, splits, job.params, job.students, seed, workspace):
+        costs = {"seconds": time.monotonic() - started, "peak_memory_mb": _peak_memory(), "resumed": resumed}
+        kept = [cell for cell in job.cells if cell.method == outcome.method]
+        for cell in kept:
+            write_cell(folder, _row(job, cell, outcome) | costs | about)
+        if kept:
+            hits = ", ".join(f"{cell.setting} {_hits(outcome.evaluations[cell.setting], cell):.1f}" for cell in kept)
+            tell(f"{outcome.method}: Hits@20 {hits}; {costs['seconds']:.0f} s")
+        _forget_peak_memory()
+        started = time.monotonic()
+    shutil.rmtree(workspace, ignore_errors=True)
+
+
+def _split(graph: Graph, setting: Setting, job: Job) -> LinkSplit:
+    try:
+        split = make_split(graph, setting, job.params.split)
+        require_enough_pairs(split)
+    except ValueError as error:
+        raise InputError(f"data set {graph.name}, setting {setting}: it cannot be split. {error}.") from None
+    return split
+
+
+def _row(job: Job, cell: Cell, outcome: Outcome) -> Row:
+    evaluation = outcome.evaluations[cell.setting]
+    figures = evaluation.figures[cell.method]
+    return {
+        **cell._asdict(),
+        **{f"{group}.{metric}": figures.get(group, {}).get(metric) for group in GROUPS for metric in METRICS},
+        **{f"{group}.positives": evaluation.positives.get(group) for group in GROUPS},
+        "negatives": evaluation.negatives,
+        "best_epoch": outcome.fit.best_epoch,
+        "epochs": outcome.fit.about()["epochs"],
+        "valid_score": outcome.fit.valid_score,
+        "settings": settings_text(job, cell),
+        "cpu_seconds": outcome.cpu_seconds,
+    }
+
+
+def _hits(evaluation: Evaluation, cell: Cell) -> float:
+    return 100 * evaluation.figures[cell.method]["all"]["hits_at_20"]
+
+
+def _machine() -> Mapping[str, object]:
+    found = machine()
+    return {"cpu": found.cpu, "cores": found.cores, "torch": found.versions["torch"]}
+
+
+def _peak_memory() -> float:
+    """The most memory that this process held since `_forget_peak_memory`, in 2**20 bytes."""
+    try:
+        lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
+    except OSError:  # not Linux: since the process began, and macOS counts in bytes
+        unit = 2**20 if platform.system() == "Darwin" else 2**10
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 2**10
+
+
+def _forget_peak_memory() -> None:
+    """Gives freed memory back and begins the peak anew, so that a model's peak is not that of the one before."""
+    gc.collect()
+    if platform.libc_ver()[0] == "glibc":
+        ctypes.CDLL(None).malloc_trim(0)
+    try:
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # man 5 proc
+    except OSError:
+        return

@@ -1,0 +1,238 @@
+"""The search itself: one phase after the other, and what is taken over from each."""
+
+import logging
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean, stdev
+from typing import Any
+
+import optuna
+from optuna.storages import JournalStorage
+from optuna.trial import FrozenTrial, TrialState
+
+from llp_core import __version__
+from llp_core.config import Params, RunParams, TunedParams
+from llp_core.errors import InputError, LLPError
+from llp_core.search.problem import Problem
+from llp_core.search.scoring import locked, relevant_settings
+from llp_core.search.spaces import PHASES, Phase, Values, clipped, flat, nested, value_of, widened, with_values
+from llp_core.search.trials import Study, open_storage
+from llp_core.search.workers import Workers
+from llp_core.training.checkpoint import fingerprint
+from llp_core.training.runs import resolve_device
+from llp_core.types import Graph, LinkSplit
+
+logger = logging.getLogger(__name__)
+
+INNER_SPLITS = 3
+
+
+@dataclass(frozen=True)
+class PhaseResult:
+    """What came of one phase. Scores are means over the inner splits, in percent.
+
+    Attributes:
+        phase: what was searched.
+        trials: one row a trial in order: number, state, score (None where it failed), and its settings.
+        values: `section.key` -> value to use from now on.
+        score: of those.
+        current: of the settings before the search.
+        untuned: of those in params.yaml.
+        gain: of the best trial over the settings before the search.
+        noise: standard error of that gain over the inner splits.
+    """
+
+    phase: Phase
+    trials: tuple[Mapping[str, Any], ...]
+    values: Mapping[str, Any]
+    score: float
+    current: float
+    untuned: float
+    gain: float
+    noise: float
+
+    @property
+    def better(self) -> bool:
+        """Whether the best trial gains more than noise, and is used."""
+        return self.gain > self.noise
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a search found.
+
+    Attributes:
+        values: section -> key -> value, where it differs from params.yaml.
+        phases: what came of each.
+        seeds: of the inner splits.
+    """
+
+    values: Mapping[str, Mapping[str, Any]]
+    phases: tuple[PhaseResult, ...]
+    seeds: tuple[int, ...]
+
+    def about(self) -> dict[str, Any]:
+        """How the values were found, to stand beside them."""
+        phases = {
+            result.phase.name: {
+                "trials": len(result.trials),
+                "score": round(result.score, 2),
+                "untuned": round(result.untuned, 2),
+            }
+            for result in self.phases
+        }
+        return {"seeds": list(self.seeds), **phases}
+
+
+def search(
+    graph: Graph,
+    split: LinkSplit,
+    params: Params,
+    trials: int,
+    folder: Path,
+    *,
+    published: Values | None = None,
+    phases: Sequence[Phase] = PHASES,
+    workers: int | None = None,
+) -> Found:
+    """Searches good settings for a split, without a look at what the split holds back.
+
+    With one worker the same call finds the same again, also after it was killed; with more, the order in which
+    trials end has a say.
+
+    Args:
+        graph: whole.
+        split: the reported one; only its training and validation edges are read.
+        params: settings to start from, and to keep where nothing is searched. Section `tuned` gives those in use
+            now; the shares of production must be given.
+        trials: of each phase, in all: those that `folder` holds count.
+        folder: keeps trials, scores and teachers. The same call goes on from there.
+        published: `section.key` -> value to try early.
+        phases: what to search, in order.
+        workers: processes side by side; by default one for each core (for `run.threads` of them), one on a GPU.
+
+    Raises:
+        InputError: `trials` is not positive, the split is too small, or another search works in `folder`.
+        LLPError: the settings in use now could not be scored.
+    """
+    if trials < 1:
+        raise InputError(f"trials: expected at least 1, got {trials}.")
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    seeds = tuple(params.run.seed + number for number in range(INNER_SPLITS))
+    problem = Problem.of(graph, split, params.split, seeds)
+    try:
+        with locked(folder / "search.lock", wait=False):
+            problem.write(folder / "problem")
+            storage = open_storage(folder / "trials.journal")
+            count = workers or default_workers(params.run)
+            with Workers(count, folder, params.run.threads) as processes:
+                untuned = params.model_copy(update={"tuned": TunedParams.nothing()})
+                current = flat(getattr(params.tuned, split.setting).model_dump())
+                return _Search(problem, untuned, current, published or {}, storage, processes).run(phases, trials)
+    except BlockingIOError:
+        raise InputError(f"{folder}: another search is at work there. Wait until it ends, or end it.") from None
+
+
+def default_workers(run: RunParams) -> int:
+    """As many processes as find cores for their threads, and one on a GPU."""
+    if resolve_device(run).type == "cuda":
+        return 1
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, cores // run.threads)
+
+
+@dataclass
+class _Search:
+    problem: Problem
+    params: Params
+    current: Values
+    published: Values
+    storage: JournalStorage
+    workers: Workers
+
+    def run(self, phases: Sequence[Phase], trials: int) -> Found:
+        searched = {key for phase in phases for key in phase.space}
+        kept = {key: value for key, value in self.current.items() if key not in searched}
+        results: dict[str, PhaseResult] = {}
+        for phase in phases:
+            before = [results[name] for name in phase.after if name in results]
+            fixed = with_values(self.params, _together(kept, before))
+            results[phase.name] = self._phase(phase, fixed, phase.trials(trials))
+        chosen = _together(kept, results.values())
+        changed = {key: value for key, value in chosen.items() if value != value_of(self.params, key)}
+        return Found(nested(changed), tuple(results.values()), self.problem.seeds)
+
+    def _phase(self, phase: Phase, fixed: Params, trials: int) -> PhaseResult:
+        untuned = {key: value_of(self.params, key) for key in phase.space}
+        current = {key: self.current.get(key, value) for key, value in untuned.items()}
+        space = widened(phase.space, (current, untuned))
+        current, untuned = clipped(space, current), clipped(space, untuned)
+        starts = [current, untuned]
+        elsewhere = {key: value for key, value in self.published.items() if key in space}
+        if elsewhere:
+            starts.append({**untuned, **clipped(space, elsewhere)})
+        study = Study(self._name(phase, fixed, space), phase, space, fixed, starts, len(self.problem.seeds))
+        done = study.run(self.storage, trials, self.workers)
+        return _result(study, done, current, untuned)
+
+    def _name(self, phase: Phase, fixed: Params, space: Mapping[str, Any]) -> str:
+        """Names a phase by all that its scores depend on besides what is searched."""
+        settings = relevant_settings(fixed, phase.method)
+        for key in phase.space:
+            section, _, name = key.partition(".")
+            settings[section].pop(name)
+        ranges = {key: repr(allowed) for key, allowed in space.items()}
+        problem = {"settings": settings, "space": ranges, "version": __version__, **self.problem.about}
+        return f"{phase.name}-{fingerprint(problem, self.problem.tensors)[:12]}"
+
+
+def _together(values: Values, results: Iterable[PhaseResult]) -> dict[str, Any]:
+    """Values, and those of phases."""
+    together = dict(values)
+    for result in results:
+        together |= result.values
+    return together
+
+
+def _result(study: Study, trials: Sequence[FrozenTrial], current: Values, untuned: Values) -> PhaseResult:
+    complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
+    before = _scores(study, trials, current)
+    best = max(complete, key=lambda trial: (trial.value, -trial.number))
+    gains = [new - old for new, old in zip(best.user_attrs["scores"], before, strict=True)]
+    gain, noise = fmean(gains), stdev(gains) / len(gains) ** 0.5
+    better = gain > noise
+    result = PhaseResult(
+        phase=study.phase,
+        trials=tuple(_row(study, trial) for trial in trials),
+        values=study.settings(best) if better else dict(current),
+        score=best.value or 0.0 if better else fmean(before),
+        current=fmean(before),
+        untuned=fmean(_scores(study, trials, untuned)),
+        gain=gain,
+        noise=noise,
+    )
+    told = "taken" if better else "not more than noise, so the current settings stay"
+    logger.info(
+        "%s: %d trials; the best scores %.2f, the current settings %.2f; the gain, with its standard error %.2f, is %s",
+        *(study.phase.name, len(trials), best.value, result.current, noise, told),
+    )
+    return result
+
+
+def _scores(study: Study, trials: Sequence[FrozenTrial], values: Values) -> list[float]:
+    """The scores of settings that were a start, one for each inner split."""
+    for trial in trials:
+        if trial.state == TrialState.COMPLETE and study.settings(trial) == values:
+            return list(trial.user_attrs["scores"])
+    raise LLPError(f"{study.phase.name}: the settings to start from could not be scored; a warning above says why.")
+
+
+def _row(study: Study, trial: FrozenTrial) -> dict[str, Any]:
+    return {
+        "trial": trial.number,
+        "state": trial.state.name.lower(),
+        "score": trial.value,
+        **study.settings(trial),
+    }

@@ -1,0 +1,122 @@
+"""What a search may see: the training part of a split, as a graph of its own that is split again."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+from torch import Tensor
+
+from llp_core.config import SplitParams
+from llp_core.errors import InputError
+from llp_core.graph import canonical_edges
+from llp_core.names import Setting
+from llp_core.splits import make_split, require_enough_pairs, training_graph
+from llp_core.store import load, new_folder, read_json, save
+from llp_core.types import Graph, LinkSplit
+
+MOST_NEW_NODES, MOST_TEST_EDGES = 0.15, 0.2
+"""Of production's inner splits, as shares. Theirs are those of the reported split up to this, since what is
+left of a small graph would be too sparse if as much was held back a second time."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What the trials of a search are trained and scored on.
+
+    Attributes:
+        graph: nodes and edges that training may see, and nothing else.
+        setting: of the reported split and of the inner ones.
+        params: shares of the inner splits.
+        seeds: one for each inner split: of its edges, and of the models trained on it.
+    """
+
+    graph: Graph
+    setting: Setting
+    params: SplitParams
+    seeds: tuple[int, ...]
+
+    @classmethod
+    def of(cls, graph: Graph, split: LinkSplit, params: SplitParams, seeds: Sequence[int]) -> Self:
+        """The problem within a reported split.
+
+        Args:
+            graph: whole.
+            split: the reported one. Only its training and validation edges are read.
+            params: shares of the reported split; those of production must be given.
+            seeds: at least two.
+
+        Raises:
+            InputError: too few edges are left to split again.
+        """
+        if len(seeds) < 2:
+            raise ValueError(f"seeds: expected at least two, got {list(seeds)}: one tells nothing of the noise")
+        problem = cls(inner_graph(graph, split), split.setting, inner_shares(params), tuple(seeds))
+        try:
+            for inner in problem.splits:
+                require_enough_pairs(inner)
+        except ValueError as error:
+            raise InputError(
+                f"data set {graph.name}, setting {split.setting}: what training may see is too small to be split "
+                f"again for a search. {error}."
+            ) from None
+        return problem
+
+    @cached_property
+    def splits(self) -> tuple[LinkSplit, ...]:
+        """The inner splits, one for each seed."""
+        return tuple(
+            make_split(self.graph, self.setting, self.params.model_copy(update={"seed": seed})) for seed in self.seeds
+        )
+
+    @property
+    def tensors(self) -> dict[str, Tensor]:
+        """All that a score depends on besides the settings."""
+        return {"features": self.graph.features, "edges": self.graph.edges}
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """How the inner splits are made."""
+        return {"setting": self.setting, "split": self.params.model_dump(mode="json"), "seeds": list(self.seeds)}
+
+    def write(self, folder: Path) -> None:
+        """Writes it as an artefact."""
+        with new_folder(folder, self.about) as new:
+            save(self.graph, new)
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        """Reads what `write` wrote.
+
+        Raises:
+            InputError: it is not there or not readable.
+        """
+        made = read_json(folder / "made.json")
+        return cls(load(Graph, folder), made["setting"], SplitParams(**made["split"]), tuple(made["seeds"]))
+
+
+def inner_graph(graph: Graph, split: LinkSplit) -> Graph:
+    """The nodes known while training, with the training and validation edges among them, renumbered 0..A-1."""
+    training = training_graph(split, graph.features)
+    both = torch.cat((training.edges, training.valid_edges), dim=1)
+    return Graph(
+        name=graph.name,
+        node_ids=tuple(graph.node_ids[node] for node in training.nodes.tolist()),
+        features=training.features,
+        edges=canonical_edges(both, training.num_nodes).edges,
+    )
+
+
+def inner_shares(params: SplitParams) -> SplitParams:
+    """Shares with which the inner problem stays close to the reported one."""
+    outer = params.production
+    if outer.new_node_share is None or outer.test_share is None:
+        raise ValueError("split.production: new_node_share and test_share must be given for this data set")
+    shares = {
+        "new_node_share": min(outer.new_node_share, MOST_NEW_NODES),
+        "test_share": min(outer.test_share, MOST_TEST_EDGES),
+        "extra_share": outer.extra_share / 2,
+    }
+    return params.model_copy(update={"production": outer.model_copy(update=shares)})

@@ -1,0 +1,149 @@
+"""The score of settings on one inner split: train, then rank the inner test edges."""
+
+import fcntl
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from llp_core.config import Params
+from llp_core.metrics import HITS_AT, hits_at_k
+from llp_core.models import Adjacency, LinkModel, NodeFeatures, load_model, save_model
+from llp_core.names import METHOD_LOSSES
+from llp_core.sampling import generator, sample_contexts
+from llp_core.search.problem import Problem
+from llp_core.search.spaces import Scored
+from llp_core.splits import training_graph
+from llp_core.store import new_folder, read_json, write_json
+from llp_core.training.checkpoint import fingerprint
+from llp_core.training.export import export_scores
+from llp_core.training.runs import resolve_device, train_student, train_teachers
+from llp_core.types import Contexts, LinkSplit, TeacherScores, TrainingGraph
+
+
+@dataclass(frozen=True)
+class Job:
+    """What to score.
+
+    Attributes:
+        params: settings of run, teacher, contexts and student.
+        method: of the model whose score is asked.
+        number: of the inner split, from 0.
+    """
+
+    params: Params
+    method: Scored
+    number: int
+
+
+def relevant_settings(params: Params, method: Scored) -> dict[str, Any]:
+    """The sections that a score of this method depends on; which students to train is no part of that."""
+    values = params.model_dump(mode="json", include={"run", "teacher", "contexts", "student"})
+    del values["student"]["methods"]
+    if method == "teacher":
+        return {"run": values["run"], "teacher": values["teacher"]}
+    if not _is_taught(method):
+        return {"run": values["run"], "student": values["student"]}
+    return values
+
+
+def score(problem: Problem, job: Job, folder: Path, workspace: Path) -> float:
+    """The mean of Hits@10, 20, 30 and 50 on the inner test edges, in percent.
+
+    Args:
+        problem: what the trials are trained and scored on.
+        job: what to score.
+        folder: of the search: keeps scores and teachers, so that the same job is done once.
+        workspace: for states of trainings under way; of this process alone.
+    """
+    settings = {"method": job.method, "number": job.number, **problem.about}
+    settings["settings"] = relevant_settings(job.params, job.method)
+    path = folder / "scores" / f"{fingerprint(settings, problem.tensors)}.json"
+    if path.exists():
+        return float(read_json(path)["score"])
+    value = _score(problem, job, folder, workspace)
+    write_json(path, {**settings, "score": value})
+    shutil.rmtree(workspace, ignore_errors=True)
+    return value
+
+
+def _score(problem: Problem, job: Job, folder: Path, workspace: Path) -> float:
+    split = problem.splits[job.number]
+    run = job.params.run.model_copy(update={"seed": problem.seeds[job.number]})
+    training = training_graph(split, problem.graph.features)
+    params = job.params.model_copy(update={"run": run})
+    if job.method == "teacher":
+        model = _train_teacher(training, params, workspace)
+    else:
+        if _is_taught(job.method):
+            contexts, scores = _lessons(problem, params, job.number, training, folder)
+        else:
+            contexts, scores = _no_lessons(training)
+        model = train_student(training, job.method, contexts, scores, params.student, run, workspace).model
+    return _hits(model, split, NodeFeatures.of(problem.graph.features, resolve_device(run)))
+
+
+def _is_taught(method: Scored) -> bool:
+    return method != "teacher" and METHOD_LOSSES[method] != ("label",)
+
+
+def _train_teacher(training: TrainingGraph, params: Params, workspace: Path) -> LinkModel:
+    trained = train_teachers(training, params.teacher, params.run, workspace)
+    return max(trained, key=lambda candidate: candidate.fit.valid_score).model
+
+
+def _lessons(
+    problem: Problem, params: Params, number: int, training: TrainingGraph, folder: Path
+) -> tuple[Contexts, TeacherScores]:
+    """Contexts, and the scores of a teacher that is trained once for each inner split and its own settings."""
+    settings = {"number": number, **problem.about, **relevant_settings(params, "teacher")}
+    target = folder / "teachers" / fingerprint(settings, problem.tensors)
+    with locked(target.with_suffix(".lock")):
+        if not target.exists():
+            workspace = target.with_suffix(".work")
+            with new_folder(target, settings) as new:
+                save_model(_train_teacher(training, params, workspace), new, {})
+            shutil.rmtree(workspace, ignore_errors=True)
+    seed = params.run.seed
+    contexts = sample_contexts(training.edges, training.num_nodes, params.contexts, generator(seed, "contexts"))
+    teacher = load_model(target, resolve_device(params.run))
+    return contexts, export_scores(teacher, training, contexts, generator(seed, "teacher scores"), "teacher scores")
+
+
+def _no_lessons(training: TrainingGraph) -> tuple[Contexts, TeacherScores]:
+    """What a plain MLP, which learns from no teacher, is handed in place of a teacher's scores."""
+    nodes, edges = training.num_nodes, training.edges.shape[1]
+    scores = TeacherScores(
+        context_logits=torch.zeros(1, nodes, 1),
+        edge_logits=torch.zeros(edges),
+        negatives=torch.zeros(1, 2, edges, dtype=torch.int32),
+        negative_logits=torch.zeros(1, edges),
+        representations=torch.zeros(nodes, 1),
+    )
+    return Contexts(torch.zeros(1, nodes, 1, dtype=torch.int32), near=1), scores
+
+
+@torch.inference_mode()
+def _hits(model: LinkModel, split: LinkSplit, features: NodeFeatures) -> float:
+    device = features.matrix.device
+    graph = (Adjacency.from_edges(split.inference_edges, split.num_nodes, device),)
+    hidden = model.encode(features, *(graph if model.encoder.needs_graph else ()))
+    positive, negative = (model.score(hidden, pairs.to(device)) for pairs in (split.test_edges, split.test_negatives))
+    return 100 * sum(hits_at_k(positive, negative, k) for k in HITS_AT) / len(HITS_AT)
+
+
+@contextmanager
+def locked(path: Path, wait: bool = True) -> Iterator[None]:
+    """Holds a lock among processes during the block; it ends with the process that holds it.
+
+    Raises:
+        BlockingIOError: another process holds it and `wait` is False.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        yield

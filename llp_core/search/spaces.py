@@ -1,0 +1,176 @@
+"""What is searched: the phases, in order, each with the settings it may change and the model that scores them.
+
+A plain MLP chooses what all students share, so that no baseline is trained with settings made for distillation.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+
+from llp_core.config import Params, parse_params
+from llp_core.names import Method
+
+Values = Mapping[str, Any]
+"""`section.key` -> value."""
+Space = Mapping[str, BaseDistribution]
+"""`section.key` -> the values it may take."""
+
+Scored = Method | Literal["teacher"]
+"""A student's method, or the teacher."""
+
+SIGNIFICANT_DIGITS = 3
+"""Of a number that the search draws, so that what is committed can be read."""
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One part of the search.
+
+    Attributes:
+        name: of the phase.
+        method: whose score decides.
+        after: phases whose findings it starts from.
+        most_trials: at most so many, where the space is small.
+        space: what it searches. All other settings stay as they are.
+    """
+
+    name: str
+    method: Scored
+    after: tuple[str, ...]
+    space: Space
+    most_trials: int | None = None
+
+    def trials(self, asked: int) -> int:
+        """How many trials it takes where `asked` are asked for."""
+        return min(asked, self.most_trials or asked)
+
+
+_LEARNING_RATE = FloatDistribution(5e-4, 0.03, log=True)
+_DROPOUT = FloatDistribution(0.0, 0.8)
+_BATCH_SIZE = CategoricalDistribution((1024, 4096, 16384, 65536))
+_AVERAGE = CategoricalDistribution((0.0, 0.9, 0.98, 0.995))
+_WEIGHT = FloatDistribution(1e-3, 1e3, log=True)
+
+PHASES: tuple[Phase, ...] = (
+    Phase(
+        "teacher",
+        "teacher",
+        after=(),
+        space={
+            "teacher.learning_rate": _LEARNING_RATE,
+            "teacher.dropout": _DROPOUT,
+            "teacher.feature_dropout": _DROPOUT,
+            "teacher.batch_size": _BATCH_SIZE,
+        },
+    ),
+    Phase(
+        "model",
+        "label",
+        after=(),
+        space={
+            "student.learning_rate": _LEARNING_RATE,
+            "student.dropout": _DROPOUT,
+            "student.feature_dropout": _DROPOUT,
+            "student.batch_size": _BATCH_SIZE,
+            "student.average": _AVERAGE,
+            "student.layers": IntDistribution(1, 3),
+        },
+    ),
+    Phase(
+        "distillation",
+        "llp",
+        after=("teacher", "model"),
+        space={
+            "student.rank_weight": _WEIGHT,
+            "student.distribution_weight": _WEIGHT,
+            "student.margin": FloatDistribution(0.01, 1.0, log=True),
+            "student.temperature": FloatDistribution(0.03, 3.0, log=True),
+            "student.match": CategoricalDistribution(("probabilities", "logits")),
+            "contexts.walks": IntDistribution(1, 5),
+            "contexts.length": IntDistribution(1, 3),
+            "contexts.random_ratio": IntDistribution(0, 5),
+        },
+    ),
+    Phase("logit", "logit", ("teacher", "model"), {"student.logit_weight": _WEIGHT}, most_trials=15),
+    Phase("representation", "representation", ("teacher", "model"), {"student.representation_weight": _WEIGHT}, 15),
+)
+
+
+def widened(space: Space, starts: Iterable[Values]) -> dict[str, BaseDistribution]:
+    """The space with room for settings that someone chose outside of it."""
+    wide = dict(space)
+    for values in starts:
+        for key, value in values.items():
+            wide[key] = _with_room_for(wide[key], value)
+    return wide
+
+
+def _with_room_for(allowed: BaseDistribution, value: Any) -> BaseDistribution:
+    if isinstance(allowed, FloatDistribution):
+        if allowed.log and value <= 0:  # such as a weight of 0: the lowest weight is as good
+            return allowed
+        return FloatDistribution(min(allowed.low, value), max(allowed.high, value), log=allowed.log)
+    if isinstance(allowed, IntDistribution):
+        return IntDistribution(min(allowed.low, value), max(allowed.high, value))
+    if isinstance(allowed, CategoricalDistribution) and value not in allowed.choices:
+        return CategoricalDistribution((*allowed.choices, value))
+    return allowed
+
+
+def clipped(space: Space, values: Values) -> dict[str, Any]:
+    """Values from elsewhere, moved to the nearest ones that the space allows."""
+    near = {}
+    for key, value in values.items():
+        allowed = space[key]
+        near[key] = value
+        if isinstance(allowed, (FloatDistribution, IntDistribution)):
+            near[key] = type(allowed.low)(min(max(value, allowed.low), allowed.high))
+    return near
+
+
+def rounded(space: Space, values: Values) -> dict[str, Any]:
+    """Values that the search drew, with a few digits each."""
+    return {
+        key: float(f"{value:.{SIGNIFICANT_DIGITS}g}") if isinstance(space[key], FloatDistribution) else value
+        for key, value in values.items()
+    }
+
+
+def value_of(params: Params, key: str) -> Any:
+    """The value of a setting `section.key`."""
+    section, _, name = key.partition(".")
+    return getattr(getattr(params, section), name)
+
+
+def with_values(params: Params, values: Values) -> Params:
+    """The params with some settings changed.
+
+    Raises:
+        InputError: they do not hold together.
+    """
+    changed = params.model_dump(mode="json", by_alias=True)
+    for key, value in values.items():
+        section, _, name = key.partition(".")
+        changed[section][name] = value
+    return parse_params(changed, "settings of a trial")
+
+
+def flat(sections: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Section -> key -> value as `section.key` -> value."""
+    return {f"{section}.{key}": value for section, values in sections.items() for key, value in values.items()}
+
+
+def nested(values: Values) -> dict[str, dict[str, Any]]:
+    """The inverse of `flat`."""
+    sections: dict[str, dict[str, Any]] = {}
+    for key, value in values.items():
+        section, _, name = key.partition(".")
+        sections.setdefault(section, {})[name] = value
+    return sections

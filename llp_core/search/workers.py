@@ -1,0 +1,131 @@
+"""Processes that score jobs side by side, and end with the process that started them."""
+
+import io
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+from contextlib import suppress
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnProcess
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from llp_core.search.scoring import Job
+
+
+@dataclass
+class _Worker:
+    process: SpawnProcess
+    connection: Connection
+    key: int | None = None  # of the job under way
+
+
+class Workers:
+    """Processes that score jobs, one at a time each.
+
+        with Workers(2, folder, threads=1) as workers:
+            workers.submit(0, job)
+            key, score = workers.wait()
+
+    They are started anew, not forked, so a script that uses them guards its main part with
+    `if __name__ == "__main__":`. What they score is read from `folder`.
+
+    Args:
+        count: how many.
+        folder: of the search.
+        threads: of each one's numerics.
+    """
+
+    def __init__(self, count: int, folder: Path, threads: int) -> None:
+        self._folder = folder
+        self._threads = threads
+        self._workers: list[_Worker] = []
+        self._count = count
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        for worker in self._workers:
+            worker.process.terminate()
+        for worker in self._workers:
+            worker.process.join()
+            worker.connection.close()
+
+    @property
+    def idle(self) -> int:
+        """How many have nothing to do."""
+        return self._count - sum(worker.key is not None for worker in self._workers)
+
+    def submit(self, key: int, job: Job) -> None:
+        """Gives a job to one that is idle, started now if need be; `key` comes back with its score."""
+        worker = next((worker for worker in self._workers if worker.key is None), None)
+        if worker is None:
+            worker = self._start(len(self._workers))
+            self._workers.append(worker)
+        worker.key = key
+        with suppress(BrokenPipeError):  # it died while idle: `wait` finds that out
+            worker.connection.send(job)
+
+    def wait(self) -> tuple[int, float | str]:
+        """The key of the next job to end, with its score in percent, or with what went wrong."""
+        busy = {worker.connection: worker for worker in self._workers if worker.key is not None}
+        worker = busy[next(found for found in wait(list(busy)) if isinstance(found, Connection))]
+        key, outcome = worker.key, self._receive(worker)
+        assert key is not None  # noqa: S101 - it is busy
+        worker.key = None
+        return key, outcome
+
+    def _receive(self, worker: _Worker) -> float | str:
+        try:
+            outcome: float | str = worker.connection.recv()
+        except (EOFError, ConnectionResetError):
+            worker.process.join()
+            worker.connection.close()
+            fresh = self._start(self._workers.index(worker))
+            code, worker.process, worker.connection = worker.process.exitcode, fresh.process, fresh.connection
+            return f"the process that scored it ended with code {code}; if that is -9, there was too little memory"
+        return outcome
+
+    def _start(self, number: int) -> _Worker:
+        context = multiprocessing.get_context("spawn")
+        own, other = context.Pipe()
+        arguments = (other, self._folder, self._folder / "work" / str(number), self._threads)
+        process = context.Process(target=_work, args=arguments, daemon=True)
+        process.start()
+        other.close()
+        return _Worker(process, own)
+
+
+def _work(connection: Connection, folder: Path, workspace: Path, threads: int) -> None:
+    """The body of a process: scores each job that comes, until it is ended."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all of a terminal's processes; the parent ends this
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    sys.stderr = io.StringIO()  # the bars of trainings; those of the search stand on the terminal
+    import torch
+
+    from llp_core.search.problem import Problem
+    from llp_core.search.scoring import score
+
+    torch.set_num_threads(threads)
+    problem = Problem.read(folder / "problem")
+    while True:
+        job: Job = connection.recv()
+        try:
+            outcome: float | str = score(problem, job, folder, workspace)
+        except Exception as error:  # one trial's failure is not the search's
+            outcome = f"{type(error).__name__}: {error}"
+        connection.send(outcome)
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os._exit(1)

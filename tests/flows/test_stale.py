@@ -1,0 +1,55 @@
+"""Which stages of the real dvc.yaml go stale with a setting. DVC judges; no stage runs."""
+
+import pytest
+from tiny_project import Project
+
+from flows.bookkeeping import stage_status
+from llp_core.cli.params_file import change_params
+from llp_core.names import SETTINGS
+
+pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep.value:DeprecationWarning")
+
+AFTER_STUDENT = ["student", "evaluate", "latency"]
+AFTER_TEACHER = ["teacher", "teacher_scores", *AFTER_STUDENT]
+AFTER_CONTEXTS = ["contexts", "teacher_scores", *AFTER_STUDENT]
+
+
+@pytest.fixture
+def done(real: Project) -> Project:
+    """The real project, where DVC has recorded some output of every stage."""
+    from dvc.repo import Repo
+
+    with Repo(str(real.root)) as repo:
+        for stage in repo.index.stages:
+            for output in stage.outs:
+                folder = real.root / str(output)
+                folder.mkdir(parents=True)
+                (folder / "out.txt").write_text(stage.addressing)
+        repo.commit(force=True)
+    return real
+
+
+def stale(project: Project) -> set[str]:
+    return {address for address, reasons in stage_status(project.root).items() if reasons}
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "names", "settings"),
+    [
+        ("tuned.production.student.margin", 0.7, AFTER_STUDENT, ["production"]),
+        ("tuned.cold_start.teacher.layers", 3, AFTER_TEACHER, ["cold_start"]),
+        ("tuned.transductive.contexts.walks", 5, AFTER_CONTEXTS, ["transductive"]),
+        ("student.margin", 0.7, AFTER_STUDENT, SETTINGS),
+    ],
+)
+def test_stages_that_a_setting_makes_stale(
+    done: Project, key: str, value: float, names: list[str], settings: list[str]
+) -> None:
+    assert stale(done) == set()
+    change_params(done.root / "params.yaml", {key: value})
+    assert stale(done) == {"report"} | {f"{name}@{setting}" for name in names for setting in settings}
+
+
+def test_the_reason_is_told(done: Project) -> None:
+    change_params(done.root / "params.yaml", {"tuned.production.student.margin": 0.7})
+    assert stage_status(done.root)["student@production"] == ["tuned.production.student.margin changed from None to 0.7"]

@@ -1,0 +1,352 @@
+"""The search: what it may see, what it takes over, how it goes on."""
+
+import dataclasses
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import optuna
+import pytest
+import torch
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
+from llp_core.config import Params
+from llp_core.errors import InputError, LLPError
+from llp_core.graph import canonical_edges
+from llp_core.names import Setting
+from llp_core.sampling import generator
+from llp_core.search import PHASES, Found, Phase, published, search
+from llp_core.search.phases import _result
+from llp_core.search.problem import Problem, inner_graph, inner_shares
+from llp_core.search.scoring import Job, locked, score
+from llp_core.search.spaces import clipped, flat, nested, rounded, value_of, widened, with_values
+from llp_core.search.trials import Study, open_storage
+from llp_core.search.workers import Workers
+from llp_core.splits import make_split
+from llp_core.types import Graph, LinkSplit
+
+NODES = 200
+MODEL = Phase("model", "label", (), {"student.learning_rate": FloatDistribution(1e-3, 0.1, log=True)})
+DISTILLATION = Phase(
+    "distillation",
+    "llp",
+    ("model",),
+    {"student.rank_weight": FloatDistribution(1e-3, 1e3, log=True), "contexts.walks": IntDistribution(1, 2)},
+)
+
+
+@pytest.fixture(scope="module")
+def graph() -> Graph:
+    """Two communities; the features tell which one a node is of."""
+    edges = torch.randint(0, NODES, (2, 3000), generator=generator(0, "edges"))
+    features = (torch.rand(NODES, 20, generator=generator(0, "features")) < 0.1).float()
+    features[:100, 0] = features[100:, 1] = 1
+    within = edges[:, (edges[0] < 100) == (edges[1] < 100)]
+    names = tuple(str(node) for node in range(NODES))
+    return Graph("tiny", names, features.to_sparse_csr(), canonical_edges(within, NODES).edges)
+
+
+@pytest.fixture(scope="module")
+def quick(params: Params) -> Params:
+    small = {"hidden": 8, "max_epochs": 4}
+    changed = with_values(params, {f"{part}.{key}": small[key] for part in ("teacher", "student") for key in small})
+    run = changed.run.model_copy(update={"device": "cpu", "precision": "float32", "threads": 1})
+    return changed.model_copy(update={"run": run, "split": changed.split.with_shares_of(0.3, 0.3)})
+
+
+def split_of(graph: Graph, params: Params, setting: Setting = "production") -> LinkSplit:
+    return make_split(graph, setting, params.split)
+
+
+def poisoned(graph: Graph, split: LinkSplit) -> tuple[Graph, LinkSplit]:
+    """The same but for all that the split holds back: new nodes' features, edges that are not for training."""
+    features = graph.features.to_dense()
+    features[split.is_new] = 99.0
+    seen = torch.cat((split.train_edges, split.valid_edges), dim=1)
+    new = split.is_new.nonzero().flatten()
+    every = torch.combinations(new).T
+    edges = canonical_edges(torch.cat((seen, every), dim=1), graph.num_nodes).edges
+    other = dataclasses.replace(
+        split, test_edges=every[:, :60], test_negatives=every[:, 60:160], inference_edges=every[:, :10]
+    )
+    return dataclasses.replace(graph, features=features.to_sparse_csr(), edges=edges), other
+
+
+class TestWhatItMaySee:
+    def test_the_inner_graph_by_hand(self, params: Params) -> None:
+        pairs = torch.tensor
+        graph = Graph("hand", ("a", "b", "c", "d"), torch.eye(4), pairs([[0, 0, 1, 2], [1, 2, 3, 3]]))
+        split = LinkSplit(
+            setting="production",
+            is_new=pairs([False, True, False, False]),
+            train_edges=pairs([[2], [3]]),
+            valid_edges=pairs([[0], [2]]),
+            valid_negatives=pairs([[0], [3]]),
+            inference_edges=pairs([[0, 2], [1, 3]]),
+            test_edges=pairs([[1], [3]]),
+            test_negatives=pairs([[1], [2]]),
+        )
+        inner = inner_graph(graph, split)
+        assert inner.node_ids == ("a", "c", "d")
+        assert inner.edges.tolist() == [[0, 1], [1, 2]]
+        assert inner.features.tolist() == [[1, 0, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]]
+
+    @pytest.mark.parametrize("setting", ["transductive", "production", "cold_start"])
+    def test_no_edge_and_no_node_that_is_held_back(self, graph: Graph, quick: Params, setting: Setting) -> None:
+        split = split_of(graph, quick, setting)
+        problem = Problem.of(graph, split, quick.split, (0, 1))
+        held_back = {tuple(pair) for pair in split.test_edges.T.tolist()}
+        names = [int(name) for name in problem.graph.node_ids]
+        edges = {(names[low], names[high]) for low, high in problem.graph.edges.T.tolist()}
+        assert not edges & held_back
+        assert not split.is_new[torch.tensor(names)].any()
+        assert len(edges) == split.train_edges.shape[1] + split.valid_edges.shape[1]
+        assert [inner.setting for inner in problem.splits] == [setting, setting]
+        assert not torch.equal(problem.splits[0].test_edges, problem.splits[1].test_edges)
+
+    def test_what_is_held_back_changes_nothing(self, graph: Graph, quick: Params, tmp_path: Path) -> None:
+        split = split_of(graph, quick)
+
+        def found(graph: Graph, split: LinkSplit, name: str) -> Found:
+            return search(graph, split, quick, 3, tmp_path / name, phases=(MODEL, DISTILLATION), workers=1)
+
+        clean, other = found(graph, split, "clean"), found(*poisoned(graph, split), "poisoned")
+        assert [result.trials for result in clean.phases] == [result.trials for result in other.phases]
+        assert clean == other
+
+    def test_shares(self, params: Params) -> None:
+        small, large = (inner_shares(params.split.with_shares_of(share, share)) for share in (0.3, 0.1))
+        shares = {"new_node_share": 0.15, "test_share": 0.2, "valid_share": 0.1, "extra_share": 0.05}
+        assert small.production.model_dump() == shares
+        assert large.production.model_dump() == {**shares, "new_node_share": 0.1, "test_share": 0.1}
+        assert large.transductive == params.split.transductive
+
+    def test_too_small(self, graph: Graph, quick: Params) -> None:
+        few = dataclasses.replace(graph, edges=graph.edges[:, :300])
+        with pytest.raises(InputError, match=r"data set tiny, setting production: what training may see is too small"):
+            Problem.of(few, split_of(few, quick), quick.split, (0, 1))
+
+    def test_it_is_written_and_read(self, graph: Graph, quick: Params, tmp_path: Path) -> None:
+        problem = Problem.of(graph, split_of(graph, quick), quick.split, (3, 4))
+        problem.write(tmp_path / "problem")
+        read = Problem.read(tmp_path / "problem")
+        assert torch.equal(read.splits[1].test_edges, problem.splits[1].test_edges)
+        assert read.about == problem.about
+
+
+class TestScore:
+    def test_each_method(self, graph: Graph, quick: Params, tmp_path: Path) -> None:
+        problem = Problem.of(graph, split_of(graph, quick), quick.split, (0, 1))
+        scores = [
+            score(problem, Job(quick, method, 1), tmp_path, tmp_path / "work")
+            for method in ("teacher", "label", "logit", "representation", "llp")
+        ]
+        assert all(0 <= value <= 100 for value in scores)
+        assert len(set(scores)) == 5
+        assert len([path for path in (tmp_path / "teachers").iterdir() if path.is_dir()]) == 1
+        assert not (tmp_path / "work").exists()
+
+    def test_the_same_job_is_done_once(self, graph: Graph, quick: Params, tmp_path: Path) -> None:
+        problem = Problem.of(graph, split_of(graph, quick), quick.split, (0, 1))
+        first = score(problem, Job(quick, "label", 0), tmp_path, tmp_path / "work")
+        (written,) = (tmp_path / "scores").iterdir()
+        written.write_text(written.read_text().replace(str(first), "12.5"))
+        # What a plain MLP does not depend on does not matter either.
+        other = with_values(quick, {"teacher.learning_rate": 0.1, "contexts.walks": 1})
+        assert score(problem, Job(other, "label", 0), tmp_path, tmp_path / "work") == 12.5
+        assert score(problem, Job(quick, "label", 1), tmp_path, tmp_path / "work") != 12.5
+
+
+class TestGoingOn:
+    def test_more_trials_go_on_and_the_same_number_is_done(self, graph: Graph, quick: Params, tmp_path: Path) -> None:
+        split = split_of(graph, quick)
+
+        def trials(count: int, workers: int = 1) -> tuple[object, ...]:
+            found = search(graph, split, quick, count, tmp_path, phases=(MODEL,), workers=workers)
+            return found.phases[0].trials
+
+        first = trials(2, workers=2)
+        assert len(first) == 2
+        more = trials(4)
+        assert len(more) == 4
+        assert more[:2] == first
+        size = (tmp_path / "trials.journal").stat().st_size
+        assert trials(4) == more
+        assert len(list((tmp_path / "scores").iterdir())) <= 12
+        assert (tmp_path / "trials.journal").stat().st_size - size < 500  # no trial
+
+    def test_what_was_found_stays_once_it_is_in_use(self, graph: Graph, quick: Params, tmp_path: Path) -> None:
+        split = split_of(graph, quick)
+        slow = with_values(quick, {"student.learning_rate": 1e-6, "student.max_epochs": 20})
+        found = search(graph, split, slow, 3, tmp_path, phases=(MODEL,), workers=1)
+        assert found.phases[0].better
+        assert found.values["student"]["learning_rate"] > 1e-4
+        tuned = slow.tuned.model_dump() | {"production": {"teacher": {}, "contexts": {}, **found.values}}
+        using = slow.model_copy(update={"tuned": type(slow.tuned).model_validate(tuned)})
+        again = search(graph, split, using, 3, tmp_path, phases=(MODEL,), workers=1)
+        assert (again.values, again.about()) == (found.values, found.about())
+        assert not again.phases[0].better
+
+    def test_killed_and_run_again(self, graph: Graph, quick: Params, tmp_path: Path) -> None:
+        script = (
+            "import sys\nsys.path.insert(0, sys.argv[1])\nfrom pathlib import Path\n"
+            "import torch\nfrom llp_core.config import parse_params\nfrom llp_core.search import search\n"
+            "from llp_core.splits import make_split\nfrom llp_core.store import load, read_json\n"
+            "from llp_core.types import Graph\nfrom test_search import MODEL\n"
+            "if __name__ == '__main__':\n"
+            "    params = parse_params(read_json(Path('params.json')), 'test')\n"
+            "    graph = load(Graph, Path('graph'))\n"
+            "    split = make_split(graph, 'production', params.split)\n"
+            "    search(graph, split, params, 3, Path('killed'), phases=(MODEL,), workers=1)\n"
+        )
+        from llp_core.store import save, write_json
+
+        (tmp_path / "graph").mkdir()
+        save(graph, tmp_path / "graph")
+        write_json(tmp_path / "params.json", quick.model_dump(mode="json", by_alias=True))
+        (tmp_path / "run.py").write_text(script)
+        arguments = [sys.executable, "run.py", str(Path(__file__).parent)]
+        with subprocess.Popen(arguments, cwd=tmp_path, env=os.environ | {"OMP_NUM_THREADS": "1"}) as process:
+            while len(list((tmp_path / "killed" / "scores").glob("*"))) < 4:  # within the second trial
+                assert process.poll() is None
+                time.sleep(0.01)
+            children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+            process.send_signal(signal.SIGKILL)
+            process.wait(timeout=30)
+        until = time.monotonic() + 30
+        while any(Path(f"/proc/{child}").exists() for child in children) and time.monotonic() < until:
+            time.sleep(0.05)
+        assert not [child for child in children if Path(f"/proc/{child}").exists()]
+        split = split_of(graph, quick)
+        resumed = search(graph, split, quick, 3, tmp_path / "killed", phases=(MODEL,), workers=1)
+        undisturbed = search(graph, split, quick, 3, tmp_path / "undisturbed", phases=(MODEL,), workers=1)
+
+        def tried(found: Found) -> list[dict[str, object]]:
+            return [{**trial, "trial": None} for trial in found.phases[0].trials]
+
+        assert tried(resumed) == tried(undisturbed)
+        assert resumed.values == undisturbed.values
+
+    def test_a_line_that_was_not_ended_is_dropped(self, tmp_path: Path) -> None:
+        path = tmp_path / "trials.journal"
+        optuna.create_study(storage=open_storage(path), study_name="one")
+        with path.open("ab") as file:
+            file.write(b'{"op_code": 4, "wor')
+        (tmp_path / "trials.journal.lock").symlink_to(path)
+        optuna.create_study(storage=open_storage(path), study_name="two")
+        assert set(optuna.get_all_study_names(open_storage(path))) == {"one", "two"}
+
+
+class TestWorkers:
+    def test_failures_are_told_and_a_dead_process_is_replaced(
+        self, graph: Graph, quick: Params, tmp_path: Path
+    ) -> None:
+        Problem.of(graph, split_of(graph, quick), quick.split, (0, 1)).write(tmp_path / "problem")
+        narrow = with_values(quick, {"student.hidden": 4})
+        long = with_values(quick, {"student.max_epochs": 10**6, "student.patience": 10**6})
+        with Workers(1, tmp_path, threads=1) as workers:
+            assert workers.idle == 1
+            workers.submit(7, Job(narrow, "representation", 0))
+            assert workers.idle == 0
+            key, told = workers.wait()
+            assert key == 7
+            assert "student.hidden is 4 and the teacher's width is 8" in str(told)
+            workers.submit(8, Job(long, "label", 0))
+            (process,) = [worker.process for worker in workers._workers]
+            time.sleep(0.3)
+            process.kill()
+            assert workers.wait() == (
+                8,
+                "the process that scored it ended with code -9; if that is -9, there was too little memory",
+            )
+            workers.submit(9, Job(quick, "label", 0))
+            key, value = workers.wait()
+            assert key == 9
+            assert isinstance(value, float)
+        assert not process.is_alive()
+
+    def test_settings_in_use_that_cannot_be_scored_end_the_search(
+        self, graph: Graph, quick: Params, tmp_path: Path
+    ) -> None:
+        narrow = with_values(quick, {"student.hidden": 4})
+        phase = next(phase for phase in PHASES if phase.name == "representation")
+        with pytest.raises(LLPError, match=r"representation: the settings in use now could not be scored: .*width"):
+            search(graph, split_of(graph, quick), narrow, 1, tmp_path, phases=(phase,), workers=1)
+
+
+class TestRefused:
+    def test_no_trials(self, graph: Graph, quick: Params, tmp_path: Path) -> None:
+        with pytest.raises(InputError, match="trials: expected at least 1, got 0"):
+            search(graph, split_of(graph, quick), quick, 0, tmp_path)
+
+    def test_another_search_in_the_folder(self, graph: Graph, quick: Params, tmp_path: Path) -> None:
+        with locked(tmp_path / "search.lock"), pytest.raises(InputError, match="another search is at work there"):
+            search(graph, split_of(graph, quick), quick, 1, tmp_path)
+
+
+class TestWhatIsTaken:
+    @pytest.mark.parametrize(
+        ("best", "better", "value"),
+        [([52.0, 53.0, 54.0], True, 0.02), ([60.0, 49.0, 51.0], False, 0.01), ([49.0, 49.0, 49.0], False, 0.01)],
+    )
+    def test_only_more_than_noise(self, quick: Params, best: list[float], better: bool, value: float) -> None:
+        study = Study("model", MODEL, MODEL.space, quick, [{"student.learning_rate": 0.01}], 3)
+        trials = [
+            optuna.trial.create_trial(
+                params={"student.learning_rate": rate},
+                distributions=dict(MODEL.space),
+                value=sum(scores) / 3,
+                user_attrs={"scores": scores, "start": True},
+            )
+            for rate, scores in ((0.01, [50.0, 50.0, 50.0]), (0.02, best))
+        ]
+        start = {"student.learning_rate": 0.01}
+        result = _result(study, trials, start, start)
+        assert result.better is better
+        assert result.values == {"student.learning_rate": value}
+        assert (result.current, result.untuned) == (50.0, 50.0)
+        assert result.score == (53.0 if better else 50.0)
+
+
+class TestSpaces:
+    def test_every_setting_of_every_phase_is_one(self, quick: Params) -> None:
+        for phase in PHASES:
+            for key, allowed in phase.space.items():
+                value = value_of(quick, key)
+                (wide,) = widened({key: allowed}, [{key: value}]).values()
+                assert wide._contains(wide.to_internal_repr(value))
+        keys = [key for phase in PHASES for key in phase.space]
+        assert len(keys) == len(set(keys))
+
+    def test_room_for_what_someone_chose(self) -> None:
+        space = {
+            "float": FloatDistribution(0.1, 1.0, log=True),
+            "int": IntDistribution(1, 3),
+            "choice": CategoricalDistribution((1, 2)),
+        }
+        assert widened(space, [{"float": 3.0, "int": 5, "choice": 7}]) == {
+            "float": FloatDistribution(0.1, 3.0, log=True),
+            "int": IntDistribution(1, 5),
+            "choice": CategoricalDistribution((1, 2, 7)),
+        }
+        assert widened(space, [{"float": 0.0, "int": 2, "choice": 1}]) == space
+        assert clipped(space, {"float": 0.0, "int": 9, "choice": 2}) == {"float": 0.1, "int": 3, "choice": 2}
+        assert rounded(space, {"float": 0.123456, "int": 3, "choice": 2}) == {"float": 0.123, "int": 3, "choice": 2}
+
+    def test_sections(self) -> None:
+        sections = {"teacher": {"dropout": 0.1}, "student": {"dropout": 0.2, "margin": 0.3}}
+        assert flat(sections) == {"teacher.dropout": 0.1, "student.dropout": 0.2, "student.margin": 0.3}
+        assert nested(flat(sections)) == sections
+
+    @pytest.mark.parametrize("dataset", ["cora", "photos", "collab", "debian"])
+    def test_published_settings_are_settings(self, quick: Params, dataset: str) -> None:
+        values = published(dataset, "transductive")
+        assert bool(values) == (dataset != "debian")
+        assert all(value_of(with_values(quick, values), key) == value for key, value in values.items())
+
+    def test_cold_start_takes_the_published_settings_of_production(self) -> None:
+        assert published("cora", "cold_start") == published("cora", "production")
+        assert published("cora", "production")["student.rank_weight"] == pytest.approx(1e-5)
