@@ -153,7 +153,7 @@ class TestParams:
         result = CliRunner().invoke(app, ["params", "show", "student.m"])
         assert result.exit_code == 0
         assert "student.methods = [label, llp]\n    Which students to train.\n" in result.output
-        assert "student.margin = 0.1\n    Of the rank loss, " in result.output
+        assert "student.margin = 0.5\n    Of the rank loss, " in result.output
         assert "teacher" not in result.output
 
     def test_every_setting_of_the_file_is_known(self) -> None:
@@ -172,7 +172,7 @@ class TestParams:
         self, project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     ) -> None:
         text = (project / "params.yaml").read_text()
-        (project / "params.yaml").write_text(text.replace("margin: 0.1", "margin: -2"))
+        (project / "params.yaml").write_text(text.replace("margin: 0.5", "margin: -2"))
         assert run(monkeypatch, "params", "check") == 3
         assert "student.margin" in capsys.readouterr().err
 
@@ -184,15 +184,15 @@ class TestParams:
         assert [(change.key, change.before, change.after) for change in changes] == [
             ("data.name", "debian", "cora"),
             ("student.methods", ["label", "llp"], ["llp"]),
-            ("student.margin", 0.1, 0.2),
+            ("student.margin", 0.5, 0.2),
         ]
-        expected = before.replace("margin: 0.1", "margin: 0.2").replace("name: debian #", "name: cora   #")
+        expected = before.replace("margin: 0.5", "margin: 0.2").replace("name: debian #", "name: cora   #")
         assert path.read_text() == expected.replace("methods: [label, llp]", "methods: [llp]")
 
     def test_setting_what_is_set_leaves_the_file_alone(self, project: Path) -> None:
         path = project / "params.yaml"
         before = path.stat().st_mtime_ns
-        assert change_params(path, {"student.margin": 0.1, "data.mirror": None}) == []
+        assert change_params(path, {"student.margin": 0.5, "data.mirror": None}) == []
         assert path.stat().st_mtime_ns == before
 
     def test_null_is_written_as_null(self, project: Path) -> None:

@@ -41,7 +41,7 @@ def test_a_data_set_comes_with_what_was_found_for_it(path: Path) -> None:
     assert path.read_text() == expected.replace("name: debian #", "name: cora   #")
     params = load_params(path)
     assert params.tuned.model_dump() == tuned_settings("cora")
-    assert (params.student.margin, params.of("production").student.margin) == (0.1, 0.05)
+    assert (params.student.margin, params.of("production").student.margin) == (0.5, 0.05)
 
     assert [change.key for change in change_params(path, {}, "files")] == [
         "data.name",
@@ -64,7 +64,7 @@ def test_a_value_for_every_setting_ends_the_tuned_ones(path: Path) -> None:
     values = parse_assignments(["student.margin=0.2"])
     assert change_params(path, values, "cora") == [
         Change("data.name", "debian", "cora"),
-        Change("student.margin", 0.1, 0.2),
+        Change("student.margin", 0.5, 0.2),
         Change("tuned.production.student.learning_rate", NOT_SET, 1e-05),
     ]
     change_params(path, {"tuned.cold_start.student.margin": 0.3})
@@ -91,8 +91,8 @@ def test_all_or_nothing(path: Path) -> None:
 def test_values_of_one_setting_are_shown_beside_the_others(path: Path) -> None:
     change_params(path, {"tuned.cold_start.student.margin": 0.3}, "cora")
     output = CliRunner().invoke(app, ["params", "show"]).output
-    assert "\nstudent.margin = 0.1 (production: 0.05, cold_start: 0.3)\n    Of the rank loss" in output
-    assert "\nstudent.learning_rate = 0.01 (production: 1.0e-05)\n" in output
+    assert "\nstudent.margin = 0.5 (production: 0.05, cold_start: 0.3)\n    Of the rank loss" in output
+    assert "\nstudent.learning_rate = 0.005 (production: 1.0e-05)\n" in output
     assert "\ntuned.production.student = {margin: 0.05, learning_rate: 1.0e-05}\n" in output
     assert "\nteacher.layers = 2\n" in output
 
@@ -107,5 +107,5 @@ def test_comments_around_tuned_values_stay(path: Path) -> None:
     change_params(path, {"student.hidden": 8})
     for comment in ("\n  # new nodes\n  production: # later\n", "      layers: 3\n# the end\n"):
         assert comment in path.read_text()
-    change_params(path, {"student.margin": 0.1, "student.layers": 2, "student.hidden": 256})
+    change_params(path, {"student.margin": 0.5, "student.layers": 2, "student.hidden": 256})
     assert path.read_text() == before

@@ -180,7 +180,8 @@ class TestGoingOn:
 
     def test_what_was_found_stays_once_it_is_in_use(self, graph: Graph, quick: Params, tmp_path: Path) -> None:
         split = split_of(graph, quick)
-        slow = with_values(quick, {"student.learning_rate": 1e-6, "student.max_epochs": 20})
+        plain = {"student.feature_dropout": 0.0, "student.average": 0.0, "student.max_epochs": 20}
+        slow = with_values(quick, {"student.learning_rate": 1e-6, **plain})
         found = search(graph, split, slow, 3, tmp_path, phases=(MODEL,), workers=1)
         assert found.phases[0].better
         assert found.values["student"]["learning_rate"] > 1e-4

@@ -93,9 +93,12 @@ def read_rows(path: Path) -> dict[Cell, Row]:
     if not path.exists():
         return {}
     try:
-        rows: list[Row] = pq.read_table(path, schema=SCHEMA).to_pylist()
-    except (pa.ArrowException, OSError) as error:
+        table = pq.read_table(path)
+        if not table.schema.equals(SCHEMA):
+            raise ValueError("it has other columns")
+    except (ValueError, OSError) as error:  # Arrow's own are ValueErrors
         raise InputError(f"{path}: not readable ({error}). Take it from git again, or remove it.") from None
+    rows: list[Row] = table.to_pylist()
     return {cell_of(row): row for row in rows}
 
 

@@ -30,8 +30,8 @@ from llp_core.training.runs import resolve_device
 
 logger = logging.getLogger(__name__)
 
-GB_OF_A_JOB = 8
-"""Memory of the machine for each job that runs at once; the largest of the data sets takes less."""
+GB_OF_A_JOB = 4
+"""Memory of the machine for each job that runs at once; that of Physics takes 1.4."""
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from pathlib import Path
 from llp_core.config import DataParams
 from llp_core.datasets import get_dataset
 from llp_core.errors import InputError
+from llp_core.search.scoring import locked
 from llp_core.store import new_folder, read_json
 from llp_core.types import Graph
 
@@ -18,10 +19,11 @@ def dataset_graph(params: DataParams, raw: Path) -> Graph:
     """
     dataset = get_dataset(params.name)
     made = {"stage": "download", "data": params.model_dump(mode="json")}
-    if not _is_made(raw, made) or params.name == "files":  # the user's own files may have changed
-        with new_folder(raw, made) as folder:
-            dataset.download(folder, params)
-    return dataset.load(raw, params)[0]
+    with locked(raw.with_suffix(".lock")):
+        if not _is_made(raw, made) or params.name == "files":  # the user's own files may have changed
+            with new_folder(raw, made) as folder:
+                dataset.download(folder, params)
+        return dataset.load(raw, params)[0]
 
 
 def _is_made(folder: Path, made: Mapping[str, object]) -> bool:

@@ -68,6 +68,7 @@ PHASES: tuple[Phase, ...] = (
             "teacher.dropout": _DROPOUT,
             "teacher.feature_dropout": _DROPOUT,
             "teacher.batch_size": _BATCH_SIZE,
+            "teacher.predicted_share": CategoricalDistribution((0.25, 0.5, 1.0)),
         },
     ),
     Phase(
@@ -90,8 +91,8 @@ PHASES: tuple[Phase, ...] = (
         space={
             "student.rank_weight": _WEIGHT,
             "student.distribution_weight": _WEIGHT,
-            "student.margin": FloatDistribution(0.01, 1.0, log=True),
-            "student.temperature": FloatDistribution(0.03, 3.0, log=True),
+            "student.margin": FloatDistribution(0.01, 4.0, log=True),
+            "student.temperature": FloatDistribution(0.03, 16.0, log=True),
             "student.match": CategoricalDistribution(("probabilities", "logits")),
             "contexts.walks": IntDistribution(1, 5),
             "contexts.length": IntDistribution(1, 3),

@@ -68,7 +68,7 @@ class Study:
         self._enqueue(study)
         running: dict[int, Trial] = {}
         with Progress(trials, self.phase.name) as progress:
-            progress.advance(len(_trials(study, *_FINISHED)))
+            progress.advance(len(trials_of(study)))
             while True:
                 while workers.idle and (_trials(study, TrialState.WAITING) or len(trials_of(study)) < trials):
                     trial = self._ask(study)

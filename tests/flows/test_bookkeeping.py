@@ -164,14 +164,14 @@ class TestStatus:
     def test_it_says_what_changed(self, project: Project) -> None:
         project.dvc_repro()
         assert set(map(tuple, stage_status(project.root).values())) == {()}
-        project.set("margin: 0.1", "margin: 0.2")
+        project.set("margin: 0.5", "margin: 0.2")
         (project.root / "input.txt").write_text("another graph")
         (project.root / "data" / "cold_start" / "latency" / "out.json").unlink()
         status = stage_status(project.root)
         assert status["prepare"] == ["input.txt modified"]
         assert status["teacher@production"] == ["split@production comes first"]
         assert status["student@production"] == [
-            "student.margin changed from 0.1 to 0.2",
+            "student.margin changed from 0.5 to 0.2",
             "teacher@production comes first",
         ]
         assert "data/cold_start/latency modified" in status["latency@cold_start"]

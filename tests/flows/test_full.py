@@ -80,13 +80,13 @@ def test_after_dvc_repro_the_flow_runs_nothing(project: Project, caplog: pytest.
 def test_a_changed_student_leaves_the_teacher_alone(project: Project) -> None:
     full()
     project.calls()
-    project.set("margin: 0.1", "margin: 0.2")
+    project.set("margin: 0.5", "margin: 0.2")
     result = outcomes(full())
     assert {result[f"teacher@{setting}"] for setting in tiny_stages.SETTINGS} == {"up to date"}
     assert sorted(project.calls()) == sorted(
         ["report"] + [f"{name}@{setting}" for name in ("student", "latency") for setting in tiny_stages.SETTINGS]
     )
-    project.set("margin: 0.2", "margin: 0.1")
+    project.set("margin: 0.2", "margin: 0.5")
     result = outcomes(full())
     assert result["student@production"] == "restored"
     assert project.calls() == []
@@ -179,7 +179,7 @@ def test_one_setting(project: Project, caplog: pytest.LogCaptureFixture) -> None
 def test_wrong_params_stop_the_flow_before_any_stage(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
     monkeypatch.chdir(project.root)
-    project.set("margin: 0.1", "margin: -7")
+    project.set("margin: 0.5", "margin: -7")
     with pytest.raises(InputError, match=r"student\.margin"):
         full()
     assert project.calls() == []

@@ -23,7 +23,9 @@ def teacher_params(params: Params) -> TeacherParams:
 
 @pytest.fixture(scope="session")
 def student_params(params: Params) -> StudentParams:
-    return params.student.model_copy(update={"hidden": 16, "max_epochs": 12, "patience": 12, "batch_size": 64})
+    sizes = {"hidden": 16, "max_epochs": 12, "patience": 12, "batch_size": 64}
+    quick = {"learning_rate": 0.01, "feature_dropout": 0.1, "average": 0.5, "distribution_weight": 1.0}
+    return params.student.model_copy(update=sizes | quick)
 
 
 @pytest.fixture(scope="session")

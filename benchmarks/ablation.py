@@ -1,0 +1,110 @@
+"""What each option of the training is worth: the settings in use, and each option changed alone.
+
+    .venv/bin/python benchmarks/ablation.py --dataset cora --setting production --splits 5
+
+Test edges are not read: as in a search (docs/tuning.md), what training may see is split again, and a line's score is
+the mean of Hits@10, 20, 30 and 50 on the inner test edges, in percent. Differences from the first line are paired by
+inner split, with their standard error. Scores are kept in data/ablation, so the same command goes on where it was;
+remove that folder after a change of the code. One JSON line last.
+"""
+
+import argparse
+import json
+import statistics
+import tempfile
+from pathlib import Path
+
+import torch
+
+from llp_core import paths
+from llp_core.config import load_params
+from llp_core.datasets import get_dataset
+from llp_core.names import SETTINGS
+from llp_core.search.data import dataset_graph
+from llp_core.search.problem import Problem
+from llp_core.search.scoring import Job, score
+from llp_core.search.spaces import Scored, Values, with_values
+from llp_core.splits import make_split
+from llp_core.tuned import for_dataset
+
+FOLDER = Path("data/ablation")
+PAPER: Values = {"student.match": "probabilities", "student.temperature": 1.0, "student.margin": 0.1}
+
+OPTIONS: dict[Scored, dict[str, Values]] = {
+    "teacher": {
+        "messages over the edges it predicts": {"teacher.predicted_share": 1.0},
+        "no dropout of features": {"teacher.feature_dropout": 0.0},
+        "last weights, not averaged": {"teacher.average": 0.0},
+        "as published": {
+            "teacher.predicted_share": 1.0,
+            "teacher.feature_dropout": 0.0,
+            "teacher.average": 0.0,
+        },
+    },
+    "label": {
+        "no dropout of features": {"student.feature_dropout": 0.0},
+        "last weights, not averaged": {"student.average": 0.0},
+        "no dropout of layers": {"student.dropout": 0.0},
+        "3 layers": {"student.layers": 3},
+        "width 512": {"student.hidden": 512},
+    },
+    "llp": {
+        "taught by a teacher as published": {
+            "teacher.predicted_share": 1.0,
+            "teacher.feature_dropout": 0.0,
+            "teacher.average": 0.0,
+        },
+        "matches probabilities, as in the paper": PAPER,
+        "no dropout of features": {"student.feature_dropout": 0.0},
+        "last weights, not averaged": {"student.average": 0.0},
+        "temperature 1": {"student.temperature": 1.0},
+        "temperature 8, distribution weight 10": {"student.temperature": 8.0, "student.distribution_weight": 10.0},
+        "no rank loss": {"student.rank_weight": 0.0},
+        "no distribution loss": {"student.distribution_weight": 0.0},
+        "contexts drawn once": {"contexts.rounds": 1},
+        "four uniform nodes for each near one": {"contexts.random_ratio": 4},
+        "3 layers": {"student.layers": 3},
+        "width 512": {"student.hidden": 512, "teacher.hidden": 512},
+    },
+    "representation": {},
+    "logit": {},
+}
+
+
+def main() -> None:
+    """Prints a line an option, and the JSON line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--dataset", default="cora")
+    parser.add_argument("--setting", choices=SETTINGS, default="transductive")
+    parser.add_argument("--splits", type=int, default=5, help="inner splits, at least 2")
+    parser.add_argument("--method", action="append", choices=list(OPTIONS), help="default: all")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    source = get_dataset(arguments.dataset)
+    params = for_dataset(load_params(paths.PARAMS), arguments.dataset)
+    shares = params.split.with_shares_of(source.new_node_share, source.test_share)
+    graph = dataset_graph(params.data, FOLDER / "raw" / arguments.dataset)
+    split = make_split(graph, arguments.setting, shares)
+    problem = Problem.of(graph, split, shares, range(arguments.splits))
+    base = params.of(arguments.setting)
+    records = []
+    for method in arguments.method or OPTIONS:
+        own: list[float] = []
+        for name, values in {"as used": {}, **OPTIONS[method]}.items():
+            found = []
+            for number in range(arguments.splits):
+                job = Job(with_values(base, values), method, number)
+                with tempfile.TemporaryDirectory() as workspace:
+                    found.append(score(problem, job, FOLDER, Path(workspace)))
+            own = own or found
+            gains = [one - other for one, other in zip(found, own, strict=True)]
+            error = statistics.stdev(gains) / len(gains) ** 0.5
+            print(f"{method:<16}{name:<42}{statistics.fmean(found):>7.1f}", end="")
+            print(f"{statistics.fmean(gains):>+8.1f} +- {error:.1f}" if values else "", flush=True)
+            records.append({"method": method, "option": name, "scores": found})
+    about = {"dataset": arguments.dataset, "setting": arguments.setting, "splits": arguments.splits}
+    print(json.dumps({**about, "records": records}))
+
+
+if __name__ == "__main__":
+    main()
