@@ -95,7 +95,7 @@ def full(settings: list[str] | None = None) -> FullRun:
         with runner:
             futures = _run_all(stages, runner)
     except (KeyboardInterrupt, TerminationSignal) as signal:
-        _leave_temporary_server(INTERRUPTED if isinstance(signal, KeyboardInterrupt) else TERMINATED)
+        leave_temporary_server(INTERRUPTED if isinstance(signal, KeyboardInterrupt) else TERMINATED)
         raise
     runs = [_stage_run(address, future) for address, future in futures.items()]
     show_stages(
@@ -197,7 +197,7 @@ def _next_stages(waiting: Iterable[StageEntry], done: Iterable[str], running: It
     return ready[:1]
 
 
-def _leave_temporary_server(exit_code: int) -> None:
+def leave_temporary_server(exit_code: int) -> None:
     """Ends the process, if its Prefect server is a temporary one.
 
     A terminal interrupts that server too, and Prefect would call it for minutes; a process that is told to end

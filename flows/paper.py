@@ -7,7 +7,7 @@ from prefect import flow
 from prefect.artifacts import create_table_artifact
 from prefect.exceptions import TerminationSignal
 
-from flows.full import _leave_temporary_server
+from flows.full import leave_temporary_server
 from llp_core.config import load_params
 from llp_core.errors import INTERRUPTED, TERMINATED, StageFailed
 from llp_core.names import Setting
@@ -49,7 +49,7 @@ def paper(
         for standing in run_paper(jobs, params):
             _show(standing)
     except (KeyboardInterrupt, TerminationSignal) as signal:
-        _leave_temporary_server(INTERRUPTED if isinstance(signal, KeyboardInterrupt) else TERMINATED)
+        leave_temporary_server(INTERRUPTED if isinstance(signal, KeyboardInterrupt) else TERMINATED)
         raise
     _raise_failures(standing.failures)
     return standing

@@ -7,7 +7,7 @@ from prefect import flow
 from prefect.artifacts import create_table_artifact
 from prefect.exceptions import TerminationSignal
 
-from flows.full import _leave_temporary_server
+from flows.full import leave_temporary_server
 from llp_core.config import load_params
 from llp_core.datasets import get_dataset
 from llp_core.errors import INTERRUPTED, TERMINATED, InputError
@@ -59,7 +59,7 @@ def tune(dataset: str, setting: Setting, trials: int) -> Found:
     try:
         found = search(graph, split, params, trials, folder, published=published(dataset, setting))
     except (KeyboardInterrupt, TerminationSignal) as signal:
-        _leave_temporary_server(INTERRUPTED if isinstance(signal, KeyboardInterrupt) else TERMINATED)
+        leave_temporary_server(INTERRUPTED if isinstance(signal, KeyboardInterrupt) else TERMINATED)
         raise
     write_tuned(dataset, setting, found.values, found.about())
     _show_best(found, f"{dataset}, {setting}")

@@ -4,7 +4,6 @@ Pairs P, anchors A, context size C, nodes N, width D. Student values carry the g
 constants.
 """
 
-import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 

@@ -1,8 +1,10 @@
 """What a figure of time or memory depends on: the machine, and the versions of what computes."""
 
 import ctypes
+import gc
 import os
 import platform
+import resource
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -78,3 +80,24 @@ def device_name(device: torch.device) -> str:
     """The kind of device and its model: "cpu AMD EPYC"."""
     model = torch.cuda.get_device_name(device) if device.type == "cuda" else _cpu_model()
     return f"{device.type} {model}"
+
+
+def peak_memory_mb() -> float:
+    """The most memory that this process held since `forget_peak_memory`, in 2**20 bytes."""
+    try:
+        lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
+    except OSError:  # not Linux: since the process began, and macOS counts in bytes
+        unit = 2**20 if platform.system() == "Darwin" else 2**10
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 2**10
+
+
+def forget_peak_memory() -> None:
+    """Gives freed memory back and begins the peak anew, so that a model's peak is not that of the one before."""
+    gc.collect()
+    if platform.libc_ver()[0] == "glibc":
+        ctypes.CDLL(None).malloc_trim(0)
+    try:
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # man 5 proc
+    except OSError:
+        return

@@ -119,7 +119,8 @@ def sample_negatives(known: Tensor, num_nodes: int, count: int, rng: torch.Gener
         return _choose(keys[~torch.isin(keys, known)], num_nodes, count, rng)
     found = torch.empty(0, dtype=torch.int64)
     while found.numel() < count:
-        ends = torch.randint(num_nodes, (2, 2 * (count - found.numel()) + 64), generator=rng)
+        missing = count - found.numel()
+        ends = torch.randint(num_nodes, (2, missing + missing // 8 + 64), generator=rng)
         ends = ends[:, ends[0] != ends[1]]
         keys = pair_keys(ends.sort(0).values, num_nodes)
         found = torch.unique(torch.cat((found, keys[~_contains(known, keys)])))

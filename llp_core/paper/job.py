@@ -1,9 +1,5 @@
 """What the processes do: bring a graph, and train and score the cells of a job."""
 
-import ctypes
-import gc
-import platform
-import resource
 import shutil
 import time
 from collections.abc import Mapping
@@ -15,7 +11,7 @@ from llp_core.config import DataParams
 from llp_core.datasets import get_dataset
 from llp_core.errors import InputError
 from llp_core.experiment import Outcome, run_experiment
-from llp_core.machine import machine
+from llp_core.machine import forget_peak_memory, machine, peak_memory_mb
 from llp_core.names import Setting
 from llp_core.paper.cells import GROUPS, METRICS, Row, write_cell
 from llp_core.paper.plan import Cell, Job, settings_text
@@ -65,17 +61,17 @@ def run_job(folder: Path, job: Job, commit: str, tell: Tell) -> None:
     resumed = workspace.exists()
     about = {"commit": commit, **_machine()}
     seed = job.cells[0].seed
-    _forget_peak_memory()
+    forget_peak_memory()
     started = time.monotonic()
     for outcome in run_experiment(graph, splits, job.params, job.students, seed, workspace):
-        costs = {"seconds": time.monotonic() - started, "peak_memory_mb": _peak_memory(), "resumed": resumed}
+        costs = {"seconds": time.monotonic() - started, "peak_memory_mb": peak_memory_mb(), "resumed": resumed}
         kept = [cell for cell in job.cells if cell.method == outcome.method]
         for cell in kept:
             write_cell(folder, _row(job, cell, outcome) | costs | about)
         if kept:
             hits = ", ".join(f"{cell.setting} {_hits(outcome.evaluations[cell.setting], cell):.1f}" for cell in kept)
             tell(f"{outcome.method}: Hits@20 {hits}; {costs['seconds']:.0f} s")
-        _forget_peak_memory()
+        forget_peak_memory()
         started = time.monotonic()
     shutil.rmtree(workspace, ignore_errors=True)
 
@@ -112,24 +108,3 @@ def _hits(evaluation: Evaluation, cell: Cell) -> float:
 def _machine() -> Mapping[str, object]:
     found = machine()
     return {"cpu": found.cpu, "cores": found.cores, "torch": found.versions["torch"]}
-
-
-def _peak_memory() -> float:
-    """The most memory that this process held since `_forget_peak_memory`, in 2**20 bytes."""
-    try:
-        lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
-    except OSError:  # not Linux: since the process began, and macOS counts in bytes
-        unit = 2**20 if platform.system() == "Darwin" else 2**10
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 2**10
-
-
-def _forget_peak_memory() -> None:
-    """Gives freed memory back and begins the peak anew, so that a model's peak is not that of the one before."""
-    gc.collect()
-    if platform.libc_ver()[0] == "glibc":
-        ctypes.CDLL(None).malloc_trim(0)
-    try:
-        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # man 5 proc
-    except OSError:
-        return

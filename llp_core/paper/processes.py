@@ -2,10 +2,7 @@
 
 import logging
 import multiprocessing
-import os
-import signal
 import sys
-import threading
 import traceback
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
@@ -15,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from llp_core.errors import LLPError
+from llp_core.processes import belong_to_parent
 
 Tell = Callable[[str], None]
 """Sends a line about a finished step to the process that started this one."""
@@ -104,8 +102,7 @@ def _events(connection: Connection, running: dict[Connection, tuple[Task, SpawnP
 
 def _run(task: Task, connection: Connection) -> None:
     """The body of a process."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all of a terminal's processes; the parent ends this
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    belong_to_parent()
     task.log.parent.mkdir(parents=True, exist_ok=True)
     with task.log.open("w", buffering=1, encoding="utf-8") as log:
         sys.stderr = log
@@ -118,10 +115,3 @@ def _run(task: Task, connection: Connection) -> None:
             connection.send(("failed", str(error) if known else f"{type(error).__name__}: {error} (see {task.log})"))
         else:
             connection.send(("done", ""))
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        wait([parent.sentinel])
-        os._exit(1)

@@ -1,8 +1,6 @@
 """All that a report tells, read from the artefacts of a run."""
 
 import hashlib
-import shutil
-import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
@@ -14,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from llp_core import paths
 from llp_core.config import Params, load_params
 from llp_core.errors import InputError
+from llp_core.git import git_state
 from llp_core.machine import Machine, machine
 from llp_core.names import METHODS, TEACHER, Setting
 from llp_core.store import load, read_json
@@ -164,7 +163,7 @@ def load_context(root: Path, settings: Sequence[Setting]) -> ReportContext:
     """
     _require_artefacts(root, settings)
     graph = load(Graph, root / paths.GRAPH)
-    commit, dirty = _git_state(root)
+    commit, dirty = git_state(root, ["dvc.lock"])
     return ReportContext(
         data=Data(
             name=graph.name,
@@ -242,25 +241,6 @@ def content_hash(graph: Graph) -> str:
         digest.update(repr((tensor.dtype, tuple(tensor.shape))).encode())
         digest.update(tensor.contiguous().numpy().data)
     return digest.hexdigest()
-
-
-def _git_state(root: Path) -> tuple[str, bool | None]:
-    """The commit and whether files differ from it. dvc.lock is left out: the run itself writes it."""
-    commit = _git(root, "rev-parse", "HEAD")
-    changes = _git(root, "status", "--porcelain", "--", ".", ":(exclude)dvc.lock")
-    if commit is None or changes is None:
-        return "unknown", None
-    return commit, bool(changes)
-
-
-def _git(root: Path, *arguments: str) -> str | None:
-    """What git prints; None where there is no git or no repository."""
-    program = shutil.which("git")
-    if program is None:
-        return None
-    command = [program, "-C", str(root), *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 (arguments are ours)
-    return done.stdout.strip() if done.returncode == 0 else None
 
 
 def without_folders(value: Any) -> Any:

@@ -2,10 +2,7 @@
 
 import io
 import multiprocessing
-import os
-import signal
 import sys
-import threading
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
@@ -14,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from llp_core.processes import belong_to_parent
 from llp_core.search.scoring import Job
 
 
@@ -105,8 +103,7 @@ class Workers:
 
 def _work(connection: Connection, folder: Path, workspace: Path, threads: int) -> None:
     """The body of a process: scores each job that comes, until it is ended."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all of a terminal's processes; the parent ends this
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    belong_to_parent()
     sys.stderr = io.StringIO()  # the bars of trainings; those of the search stand on the terminal
     import torch
 
@@ -122,10 +119,3 @@ def _work(connection: Connection, folder: Path, workspace: Path, threads: int) -
         except Exception as error:  # one trial's failure is not the search's
             outcome = f"{type(error).__name__}: {error}"
         connection.send(outcome)
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        wait([parent.sentinel])
-        os._exit(1)

@@ -87,7 +87,7 @@ class Trainer:
         self.optimizer = torch.optim.Adam(model.parameters(), lr=params.learning_rate, fused=True)
         self.history: History = []
         self.steps = 0
-        self.averaged = _copy(model.state_dict())
+        self.averaged = _copy(dict(model.named_parameters()))
         self.best_epoch = -1
         self.best_value = -1.0
         self.best_weights: dict[str, Tensor] = {}
@@ -175,9 +175,9 @@ class Trainer:
     def _average(self) -> None:
         """Moves the averaged weights towards the present ones; at first they are the plain mean of all steps."""
         self.steps += 1
-        weights = self.model.state_dict()
+        weights = [parameter.detach() for parameter in self.model.parameters()]
         share = max(1 - self.params.average, 1 / self.steps)
-        torch._foreach_lerp_([self.averaged[name] for name in weights], list(weights.values()), share)
+        torch._foreach_lerp_(list(self.averaged.values()), weights, share)
 
     def _save(self) -> None:
         tensors = {f"model.{name}": tensor for name, tensor in self.model.state_dict().items()}
@@ -198,7 +198,8 @@ class Trainer:
         self.history, self.steps = state["history"], state["steps"]
         self.best_epoch, self.best_value = state["best_epoch"], state["best_value"]
         self.best_weights = _under("best.", tensors)
-        self.averaged = _under("averaged.", tensors)
+        averaged = _under("averaged.", tensors)
+        self.averaged = {name: averaged[name] for name in self.averaged}
         self.model.load_state_dict(_under("model.", tensors))
         slots: dict[int, dict[str, Tensor]] = {}
         for name, tensor in _under("optimizer.", tensors).items():
@@ -211,7 +212,7 @@ class Trainer:
 
 
 def _copy(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {name: tensor.clone() for name, tensor in weights.items()}
+    return {name: tensor.detach().clone() for name, tensor in weights.items()}
 
 
 def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

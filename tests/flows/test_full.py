@@ -284,6 +284,6 @@ def test_a_temporary_server_does_not_outlive_its_flow(code: int, monkeypatch: py
     server, codes = Server(), []
     monkeypatch.setattr("prefect.server.api.server.SubprocessASGIServer._instances", {8000: server})
     monkeypatch.setattr(module.os, "_exit", codes.append)
-    module._leave_temporary_server(code)
+    module.leave_temporary_server(code)
     assert server.stopped
     assert codes == [code]

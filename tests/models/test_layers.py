@@ -1,6 +1,5 @@
 """Layers against PyG's, and gradients of the sparse products."""
 
-import pytest
 import torch
 from torch_geometric.nn import GCNConv, SAGEConv
 from torch_geometric.utils import to_undirected
