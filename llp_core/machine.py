@@ -51,7 +51,7 @@ def reuse_memory() -> None:
     """Tells the C library to keep freed memory of this process for its next tensors, where that library is glibc.
 
     By default it gives large pieces back to the system at once and asks for them again in the next step of a
-    training, which then waits longer for its pages than it computes (benchmarks/train_speed.py --default-memory).
+    training, which then waits longer for its pages than it computes. Called again, it changes nothing.
     """
     if platform.libc_ver()[0] != "glibc":
         return

@@ -86,10 +86,10 @@ def _latency(context: ReportContext) -> Iterator[Block]:
 
 def _training(context: ReportContext) -> Iterator[Block]:
     yield Text(
-        "Of each model the epoch of the best validation Hits@20 is kept, and of several teachers the best one. "
+        "Of each model the epoch of the best validation score is kept, and of several teachers the best one. The score "
+        "is the mean of Hits@10, 20, 30 and 50 on the validation edges. "
         "Losses of different methods are sums of different parts: compare their course, not their height. Nor is "
-        "validation Hits@20 comparable with that of the test: it ranks against negatives of its own, and the fewer "
-        "there are, the easier it is to stand above the 20th best."
+        "the validation score comparable with the figures of the test: it ranks other edges against other negatives."
     )
     for result in context.settings:
         yield Heading(figures.SETTING_NAMES[result.setting])

@@ -204,7 +204,7 @@ def training_table(training: Mapping[str, Training]) -> Table:
         )
         for method, one in training.items()
     ]
-    header = ("model", "best epoch", "epochs", "valid Hits@20", "seed", "candidates")
+    header = ("model", "best epoch", "epochs", "validation score", "seed", "candidates")
     return Table("The weights that were kept, chosen by validation; percent", header, tuple(rows))
 
 

@@ -62,11 +62,11 @@ def quality_latency(results: Sequence[SettingResult]) -> Picture:
 
 
 def training(result: SettingResult) -> Picture:
-    """Loss and validation Hits@20 by epoch, of every teacher candidate and student."""
+    """Loss and validation score by epoch, of every teacher candidate and student."""
     name = SETTING_NAMES[result.setting]
     return Picture(
         f"training_{result.setting}",
-        f"{name}: loss, and validation Hits@20, by epoch",
+        f"{name}: loss, and validation score, by epoch",
         (lambda axes: _draw_losses(axes, result), lambda axes: _draw_validation(axes, result)),
     )
 
@@ -139,7 +139,7 @@ def _draw_validation(axes: "Axes", result: SettingResult) -> None:
     axes.set_title(f"{SETTING_NAMES[result.setting]}: validation")
     axes.xaxis.set_major_locator(_whole_numbers())
     axes.set_xlabel("epoch (a dot marks the best)")
-    axes.set_ylabel("valid Hits@20, %")
+    axes.set_ylabel("validation score, %")
     _finish(axes)
 
 
