@@ -41,7 +41,7 @@ def _draw(axes: "Axes", results: Results, setting: Setting) -> None:
     axes.set_title(SETTING_NAMES[setting])
     axes.set_xticks(range(len(names)), names, rotation=40, ha="right")
     axes.set_ylabel("Hits@20, %")
-    axes.set_ylim(bottom=0)
+    axes.set_ylim(0, 1.08 * axes.get_ylim()[1])  # no marker at the top is cut
     axes.grid(axis="y", alpha=0.15, color=INK)
     axes.spines[["top", "right"]].set_visible(False)
     if names:
