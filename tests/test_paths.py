@@ -99,9 +99,9 @@ def test_a_stage_reads_what_another_writes_or_what_is_in_git(name, setting, stag
         assert in_git or any(Path(out).is_relative_to(dep) for out in OUTPUTS), dep
 
 
-@pytest.mark.parametrize(("name", "stage"), list(STAGES.items()))
-def test_a_stage_names_settings_that_exist(name, stage):
-    assert set(stage["params"]) <= set(keys(PARAMS))
+@pytest.mark.parametrize(("name", "setting", "stage"), EACH_STAGE)
+def test_a_stage_names_settings_that_exist(name, setting, stage):
+    assert {expand(key, setting or "") for key in stage["params"]} <= set(keys(PARAMS))
 
 
 def test_metrics_and_plots_are_written_by_a_stage():
