@@ -4,8 +4,9 @@ from typing import Annotated, cast
 
 import typer
 
-from llp_core.cli.names import complete_dataset, complete_setting, require_settings
-from llp_core.names import METHODS, SETTINGS, TEACHER, Setting
+from llp_core.cli.names import complete_dataset
+from llp_core.cli.pipeline import Settings
+from llp_core.names import METHODS, TEACHER, Setting
 
 _METHODS = (TEACHER, *METHODS)
 
@@ -29,15 +30,7 @@ def paper(
             autocompletion=complete_dataset,
         ),
     ] = None,
-    setting: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Of this setting only; may be repeated.",
-            metavar=f"[{'|'.join(SETTINGS)}]",
-            callback=require_settings,
-            autocompletion=complete_setting,
-        ),
-    ] = None,
+    setting: Settings = None,
     method: Annotated[
         list[str] | None,
         typer.Option(

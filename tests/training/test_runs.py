@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from llp_core.errors import InputError
-from llp_core.models import LinkModel
+from llp_core.models import LinkModel, TrainingAdjacency
 from llp_core.names import METHODS, Method
 from llp_core.progress import Progress
 from llp_core.training import runs
@@ -152,3 +152,28 @@ def test_device_and_precision(run_params, monkeypatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(InputError, match="cuda is asked for"):
         resolve_device(auto)
+
+
+@pytest.mark.parametrize(("share", "steps"), [(0.5, 2), (0.25, 4), (1.0, 1)])
+def test_a_teacher_gets_no_message_over_the_edges_that_it_predicts(
+    share, steps, training_graph, teacher_params, run_params, tmp_path, monkeypatch
+) -> None:
+    left_out = []
+    without = TrainingAdjacency.without
+    monkeypatch.setattr(
+        TrainingAdjacency, "without", lambda self, edges: left_out.append(edges) or without(self, edges)
+    )
+    params = teacher_params.model_copy(update={"predicted_share": share, "max_epochs": 1, "candidates": 1})
+    next(iter(train_teachers(training_graph, params, run_params, tmp_path)))
+    if share == 1:
+        assert left_out == []
+    else:
+        assert len(left_out) == steps
+        assert torch.cat(left_out).sort().values.tolist() == list(range(140))
+
+
+def test_averaged_weights_are_what_is_kept(student, tmp_path) -> None:
+    last = student(workspace=tmp_path / "last", average=0.0, max_epochs=5)
+    mean = student(workspace=tmp_path / "mean", average=0.9, max_epochs=5)
+    assert [r["loss"] for r in last.fit.history] == [r["loss"] for r in mean.fit.history]  # trained alike
+    assert not same(last.model, mean.model)
