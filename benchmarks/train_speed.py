@@ -33,7 +33,7 @@ from llp_core.sampling import generator, sample_contexts
 from llp_core.splits import make_split, training_graph
 from llp_core.store import load, read_json, save, write_json
 from llp_core.training.export import export_scores
-from llp_core.training.runs import train_student, train_teachers
+from llp_core.training.runs import Lessons, train_student, train_teachers
 from llp_core.types import Graph, TrainingGraph
 
 WARM_EPOCHS = 5
@@ -98,12 +98,14 @@ def measure(params: Params, folder: Path, dataset: str, setting: Any, method: st
         train: Callable[[int], Any] = teacher
         if method != TEACHER:
             drawn = sample_contexts(training.edges, training.num_nodes, sizes, generator(0, "contexts"))
-            scores = export_scores(teacher(WARM_EPOCHS).model, training, drawn, generator(0, "scores"), "scores")
+            model = teacher(WARM_EPOCHS).model
+            scores = export_scores(model, training, drawn, generator(0, "scores"), "scores")
+            lessons = Lessons(drawn, scores, model)
 
             def student(count: int) -> Any:
                 settings = params.student.model_copy(update={"max_epochs": count, "patience": count, **WHOLE})
                 place = workspace / f"student-{count}"
-                return train_student(training, method, drawn, scores, settings, params.run, place)  # type: ignore[arg-type]
+                return train_student(training, method, lessons, settings, params.run, place)  # type: ignore[arg-type]
 
             train = student
         train(WARM_EPOCHS - 1)  # what only the first training of a process waits for

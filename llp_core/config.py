@@ -137,6 +137,9 @@ class StudentParams(ModelParams):
     """Of the distribution loss."""
     match: Literal["probabilities", "logits"]
     """What rank and distribution loss compare: the paper's probabilities, or logits, which saturate nowhere."""
+    start: Literal["fresh", "decoder", "teacher"]
+    """First weights of a student that has a teacher: drawn anew; its teacher's in the decoder; or its teacher's in
+    encoder and decoder, with every node taken for its own neighbour."""
 
     @model_validator(mode="after")
     def _each_method_learns(self) -> Self:

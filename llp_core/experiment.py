@@ -19,7 +19,7 @@ from llp_core.sampling import generator, sample_contexts
 from llp_core.splits import training_graph
 from llp_core.training.export import export_scores
 from llp_core.training.loop import Fit
-from llp_core.training.runs import resolve_device, train_student, train_teachers
+from llp_core.training.runs import Lessons, resolve_device, train_student, train_teachers
 from llp_core.types import Evaluation, Graph, LinkSplit
 
 
@@ -70,9 +70,10 @@ def run_experiment(
         return
     contexts = sample_contexts(training.edges, training.num_nodes, params.contexts, generator(seed, "contexts"))
     scores = export_scores(teacher.model, training, contexts, generator(seed, "teacher scores"), "teacher scores")
+    lessons = Lessons(contexts, scores, teacher.model)
     for method in methods:
         started = time.process_time()
-        student = train_student(training, method, contexts, scores, params.student, run, workspace)
+        student = train_student(training, method, lessons, params.student, run, workspace)
         yield _outcome(method, student.model, student.fit, features, splits, time.process_time() - started)
 
 

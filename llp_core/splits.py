@@ -2,6 +2,8 @@
 
 Transductive: all nodes are known, edges are held out. Production: some nodes and edges appear only at
 inference. Cold start: production's split, but the new nodes have no edge at inference.
+
+Nodes and edges are drawn by their ids (`llp_core.hashing`), so that in a graph that grows most of them keep their part.
 """
 
 import torch
@@ -9,6 +11,7 @@ from torch import Tensor
 
 from llp_core.config import ProductionParams, SplitParams
 from llp_core.graph import pair_keys, select_rows
+from llp_core.hashing import hash_order, node_hashes, pair_hashes
 from llp_core.metrics import HITS_AT
 from llp_core.names import Setting
 from llp_core.sampling import generator, possible_pairs, sample_negatives
@@ -71,7 +74,7 @@ def training_graph(split: LinkSplit, features: Tensor) -> TrainingGraph:
 
 
 def _transductive(graph: Graph, valid_share: float, test_share: float, rng: torch.Generator) -> LinkSplit:
-    valid, test, train = _partition(graph.edges, (valid_share, test_share), rng)
+    valid, test, train = _partition(graph.edges, (valid_share, test_share), node_hashes(graph.node_ids), rng)
     known = pair_keys(graph.edges, graph.num_nodes).sort().values
     valid_count = _valid_negatives(valid.shape[1], possible_pairs(known, graph.num_nodes) - test.shape[1])
     negatives = sample_negatives(known, graph.num_nodes, valid_count + test.shape[1], rng)
@@ -91,16 +94,16 @@ def _production(graph: Graph, params: ProductionParams, rng: torch.Generator) ->
     if params.new_node_share is None or params.test_share is None:
         raise ValueError("split.production: new_node_share and test_share must be given for this data set")
     num_nodes = graph.num_nodes
-    new = torch.randperm(num_nodes, generator=rng)[: int(params.new_node_share * num_nodes)]
+    hashes = node_hashes(graph.node_ids)
+    new = hash_order(hashes, rng)[: int(params.new_node_share * num_nodes)]
     is_new = torch.zeros(num_nodes, dtype=torch.bool)
     is_new[new] = True
     new_ends = is_new[graph.edges].sum(0)
     share = params.test_share
-    test, valid, extra, train = _partition(
-        graph.edges[:, new_ends == 0], (share, params.valid_share, params.extra_share), rng
-    )
-    test_old_new, old_new = _partition(graph.edges[:, new_ends == 1], (share,), rng)
-    test_new_new, new_new = _partition(graph.edges[:, new_ends == 2], (share,), rng)
+    shares = (share, params.valid_share, params.extra_share)
+    test, valid, extra, train = _partition(graph.edges[:, new_ends == 0], shares, hashes, rng)
+    test_old_new, old_new = _partition(graph.edges[:, new_ends == 1], (share,), hashes, rng)
+    test_new_new, new_new = _partition(graph.edges[:, new_ends == 2], (share,), hashes, rng)
     tests = torch.cat((test, test_old_new, test_new_new), dim=1)
 
     known = pair_keys(graph.edges, num_nodes).sort().values
@@ -142,9 +145,9 @@ def _without_edges_at_new_nodes(split: LinkSplit) -> LinkSplit:
     )
 
 
-def _partition(edges: Tensor, shares: tuple[float, ...], rng: torch.Generator) -> list[Tensor]:
+def _partition(edges: Tensor, shares: tuple[float, ...], hashes: Tensor, rng: torch.Generator) -> list[Tensor]:
     """Random disjoint parts of int64 [2, E] of the given shares, rounded down; then what is left."""
-    order = torch.randperm(edges.shape[1], generator=rng)
+    order = hash_order(pair_hashes(hashes, edges), rng)
     sizes = [int(share * edges.shape[1]) for share in shares]
     return [edges[:, part] for part in torch.split(order, [*sizes, edges.shape[1] - sum(sizes)])]
 

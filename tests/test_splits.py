@@ -105,6 +105,17 @@ def test_the_seed_decides_the_split() -> None:
     assert not torch.equal(first.test_edges, other.test_edges)
 
 
+@pytest.mark.parametrize("setting", ["transductive", "production"])
+def test_in_a_graph_that_has_grown_what_was_held_out_still_is(setting: Setting) -> None:
+    grown = random_graph(400, 2000, 0)
+    known = grown.edges[:, (grown.edges < 390).all(0)]
+    known = known[:, torch.arange(known.shape[1]) % 40 != 0]
+    before = Graph("random", grown.node_ids[:390], torch.eye(390).to_sparse_csr(), known)
+    first, second = (make_split(graph, setting, PARAMS) for graph in (before, grown))
+    held_out, trained_on = (set(map(tuple, pairs.T.tolist())) for pairs in (first.test_edges, second.train_edges))
+    assert len(held_out & trained_on) <= 0.05 * len(held_out)  # those at the border between two parts
+
+
 def test_training_sees_no_new_node() -> None:
     graph = random_graph(50, 200, 0)
     split = make_split(graph, "production", PARAMS)

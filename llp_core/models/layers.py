@@ -56,6 +56,11 @@ class SAGELayer(nn.Module):
         mean = adjacency.sum_neighbors(self.neighbor(x)) / adjacency.degree[:count, None].clamp(min=1)
         return mean + own
 
+    def among_its_like(self) -> tuple[Tensor, Tensor]:
+        """Weight [in, out] and bias [out] of the linear map that this is for a node whose neighbours are as it is."""
+        own, bias = self.own.parameters()
+        return own + self.neighbor.weight, bias
+
 
 class GCNLayer(nn.Module):
     """Graph convolution: D^-1/2 (A + I) D^-1/2 x W + b, D the degrees of A + I (arXiv 1609.02907).
@@ -80,3 +85,7 @@ class GCNLayer(nn.Module):
         scale = (adjacency.degree[:, None] + 1).rsqrt()
         scaled: Tensor = self.linear(x) * scale
         return (adjacency.sum_neighbors(scaled) + scaled[:count]) * scale[:count] + self.bias
+
+    def among_its_like(self) -> tuple[Tensor, Tensor]:
+        """Weight [in, out] and bias [out] of the linear map that this is for a node whose neighbours are as it is."""
+        return self.linear.weight, self.bias

@@ -20,6 +20,10 @@ from llp_core.store import read_json, read_tensors, write_json, write_tensors
 PAIRS_AT_ONCE = 1 << 16
 """Pairs that are decoded at once, which bounds memory."""
 
+HIDDEN_SCALE = 0.2
+REPRESENTATION_SCALE = 0.5
+"""Root mean square of a hidden layer's values, and of representations, before the first step of a training."""
+
 
 class ModelSpec(BaseModel):
     """What rebuilds a model before its weights are read."""
@@ -61,6 +65,29 @@ class Encoder(nn.Module):
         for number in range(1, len(self.layers)):
             x = self._layer(number, self.dropout(x.relu()), adjacencies)
         return x
+
+    @torch.no_grad()
+    def scale(self, features: NodeFeatures, adjacencies: Sequence[Adjacency]) -> None:
+        """Scales the first weights, layer by layer, to the data that the encoder is to be trained on.
+
+        The decoder multiplies two representations. Where they start near 0, as they do with weights drawn for dense
+        features and sparse ones in their place, a training stands still for its first hundred steps and may be
+        stopped before it begins; where they start large, it begins with logits far from 0. After "All you need is a
+        good init" (arXiv 1511.06422), with values of `HIDDEN_SCALE` and `REPRESENTATION_SCALE`.
+
+        Args:
+            features: of the training nodes.
+            adjacencies: as `forward` takes them.
+        """
+        x: Tensor | NodeFeatures = features
+        for number, layer in enumerate(self.layers):
+            values = self._layer(number, x, adjacencies)
+            target = REPRESENTATION_SCALE if number == len(self.layers) - 1 else HIDDEN_SCALE
+            found = values.square().mean().sqrt()
+            factor = torch.where(found > 0, target / found, 1.0)
+            for parameter in layer.parameters():
+                parameter.mul_(factor)
+            x = (values * factor).relu()
 
     def _layer(self, number: int, x: Tensor | NodeFeatures, adjacencies: Sequence[Adjacency]) -> Tensor:
         graph = (adjacencies[min(number, len(adjacencies) - 1)],) if self.needs_graph else ()
@@ -106,6 +133,22 @@ class LinkModel(nn.Module):
             for module in self.modules():
                 if isinstance(module, (Linear, GCNLayer)):
                     module.reset(rng)
+
+    @torch.no_grad()
+    def start_as(self, teacher: "LinkModel", encoder: bool) -> None:
+        """Copies a teacher's decoder into this MLP, of the same width, and at will its encoder too.
+
+        With its teacher's decoder a student has to learn representations that the teacher's judgement fits, after
+        reused classifiers in distillation (arXiv 2203.14001), which keep the copy fixed; here it trains on. The
+        encoder is the teacher's as it treats a node whose neighbours are all like it.
+        """
+        self.decoder.load_state_dict(teacher.decoder.state_dict())
+        if not encoder:
+            return
+        for own, other in zip(self.encoder.layers, teacher.encoder.layers, strict=True):
+            like: tuple[Tensor, Tensor] = other.among_its_like()  # type: ignore[operator]
+            for mine, its in zip(own.parameters(), like, strict=True):
+                mine.copy_(its)
 
     def set_training(self, rng: torch.Generator, precision: torch.dtype) -> None:
         """How the model works in training mode.

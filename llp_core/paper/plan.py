@@ -12,7 +12,7 @@ from llp_core.errors import InputError
 from llp_core.names import METHOD_LOSSES, METHODS, SETTINGS, TEACHER, Method, Setting
 from llp_core.tuned import for_dataset
 
-REVISION = 1
+REVISION = 2
 """Raised when the code of splits, training or metrics changes so that cells measured before no longer compare."""
 
 ALL_METHODS: tuple[str, ...] = (TEACHER, *METHODS)
@@ -171,7 +171,9 @@ def settings_text(job: Job, cell: Cell) -> str:
     unused |= set() if "rank" in losses else {"margin"}
     unused |= set() if "distribution" in losses else {"temperature"}
     unused |= set() if {"rank", "distribution"} & set(losses) else {"match"}
-    if losses != ("label",):
+    if losses == ("label",):
+        unused |= {"start"}
+    else:
         used |= {"teacher": params.teacher.model_dump(mode="json"), "contexts": params.contexts.model_dump(mode="json")}
     return json.dumps(used | {"student": {key: value for key, value in student.items() if key not in unused}})
 

@@ -13,7 +13,6 @@ import torch
 from llp_core.config import Params
 from llp_core.metrics import HITS_AT, hits_at_k
 from llp_core.models import Adjacency, LinkModel, NodeFeatures, load_model, save_model
-from llp_core.names import METHOD_LOSSES
 from llp_core.sampling import generator, sample_contexts
 from llp_core.search.problem import Problem
 from llp_core.search.spaces import Scored
@@ -21,8 +20,8 @@ from llp_core.splits import training_graph
 from llp_core.store import new_folder, read_json, write_json
 from llp_core.training.checkpoint import fingerprint
 from llp_core.training.export import export_scores
-from llp_core.training.runs import resolve_device, train_student, train_teachers
-from llp_core.types import Contexts, LinkSplit, TeacherScores, TrainingGraph
+from llp_core.training.runs import Lessons, is_taught, resolve_device, train_student, train_teachers
+from llp_core.types import LinkSplit, TrainingGraph
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,7 @@ def relevant_settings(params: Params, method: Scored) -> dict[str, Any]:
     del values["student"]["methods"]
     if method == "teacher":
         return {"run": values["run"], "teacher": values["teacher"]}
-    if not _is_taught(method):
+    if not is_taught(method):
         return {"run": values["run"], "student": values["student"]}
     return values
 
@@ -79,16 +78,9 @@ def _score(problem: Problem, job: Job, folder: Path, workspace: Path) -> float:
     if job.method == "teacher":
         model = _train_teacher(training, params, workspace)
     else:
-        if _is_taught(job.method):
-            contexts, scores = _lessons(problem, params, job.number, training, folder)
-        else:
-            contexts, scores = _no_lessons(training)
-        model = train_student(training, job.method, contexts, scores, params.student, run, workspace).model
+        lessons = _lessons(problem, params, job.number, training, folder) if is_taught(job.method) else None
+        model = train_student(training, job.method, lessons, params.student, run, workspace).model
     return _hits(model, split, NodeFeatures.of(problem.graph.features, resolve_device(run)))
-
-
-def _is_taught(method: Scored) -> bool:
-    return method != "teacher" and METHOD_LOSSES[method] != ("label",)
 
 
 def _train_teacher(training: TrainingGraph, params: Params, workspace: Path) -> LinkModel:
@@ -96,9 +88,7 @@ def _train_teacher(training: TrainingGraph, params: Params, workspace: Path) -> 
     return max(trained, key=lambda candidate: candidate.fit.valid_score).model
 
 
-def _lessons(
-    problem: Problem, params: Params, number: int, training: TrainingGraph, folder: Path
-) -> tuple[Contexts, TeacherScores]:
+def _lessons(problem: Problem, params: Params, number: int, training: TrainingGraph, folder: Path) -> Lessons:
     """Contexts, and the scores of a teacher that is trained once for each inner split and its own settings."""
     settings = {"number": number, **problem.about, **relevant_settings(params, "teacher")}
     target = folder / "teachers" / fingerprint(settings, problem.tensors)
@@ -111,20 +101,8 @@ def _lessons(
     seed = params.run.seed
     contexts = sample_contexts(training.edges, training.num_nodes, params.contexts, generator(seed, "contexts"))
     teacher = load_model(target, resolve_device(params.run))
-    return contexts, export_scores(teacher, training, contexts, generator(seed, "teacher scores"), "teacher scores")
-
-
-def _no_lessons(training: TrainingGraph) -> tuple[Contexts, TeacherScores]:
-    """What a plain MLP, which learns from no teacher, is handed in place of a teacher's scores."""
-    nodes, edges = training.num_nodes, training.edges.shape[1]
-    scores = TeacherScores(
-        context_logits=torch.zeros(1, nodes, 1),
-        edge_logits=torch.zeros(edges),
-        negatives=torch.zeros(1, 2, edges, dtype=torch.int32),
-        negative_logits=torch.zeros(1, edges),
-        representations=torch.zeros(nodes, 1),
-    )
-    return Contexts(torch.zeros(1, nodes, 1, dtype=torch.int32), near=1), scores
+    scores = export_scores(teacher, training, contexts, generator(seed, "teacher scores"), "teacher scores")
+    return Lessons(contexts, scores, teacher)
 
 
 @torch.inference_mode()

@@ -11,7 +11,7 @@ from llp_core.sampling import generator, sample_contexts
 from llp_core.splits import training_graph
 from llp_core.store import load, new_folder, save, write_json
 from llp_core.training.export import export_scores
-from llp_core.training.runs import resolve_device, train_student, train_teachers
+from llp_core.training.runs import Lessons, resolve_device, train_student, train_teachers
 from llp_core.types import Contexts, Graph, LinkSplit, TeacherScores, TrainingGraph
 
 
@@ -53,10 +53,14 @@ def teacher_scores(params: Params, setting: Setting) -> None:
 def student(params: Params, setting: Setting) -> None:
     """Trains a student of each method."""
     graph, workspace = _training_graph(setting), paths.CHECKPOINTS / setting
-    drawn, scores = load(Contexts, paths.contexts(setting)), load(TeacherScores, paths.teacher_scores(setting))
+    lessons = Lessons(
+        contexts=load(Contexts, paths.contexts(setting)),
+        scores=load(TeacherScores, paths.teacher_scores(setting)),
+        teacher=load_model(paths.teacher(setting), resolve_device(params.run)),
+    )
     with new_folder(paths.students(setting), _made("student", setting, params)) as folder:
         for method in params.student.methods:
-            trained = train_student(graph, method, drawn, scores, params.student, params.run, workspace)
+            trained = train_student(graph, method, lessons, params.student, params.run, workspace)
             (folder / method).mkdir()
             save_model(trained.model, folder / method, {**trained.fit.about(), "seed": params.run.seed})
             write_json(folder / method / "history.json", trained.fit.history)

@@ -56,6 +56,7 @@ class Trainer:
         dropout_rng: generator of dropout, on the model's device.
         precision: of the dense products; float32 or bfloat16.
         checkpoint: where the state is kept.
+        scale: whether the encoder's weights were drawn anew, and are to be scaled to the features.
     """
 
     def __init__(
@@ -68,6 +69,7 @@ class Trainer:
         dropout_rng: torch.Generator,
         precision: torch.dtype,
         checkpoint: Checkpoint,
+        scale: bool,
     ) -> None:
         self.model = model
         self.graph = graph
@@ -84,6 +86,8 @@ class Trainer:
         self.predicted_share = predicted_share
         self.valid_edges = graph.valid_edges.to(device)
         self.valid_negatives = graph.valid_negatives.to(device)
+        if scale:
+            model.encoder.scale(self.features, self._messages(None))
         self.optimizer = torch.optim.Adam(model.parameters(), lr=params.learning_rate, fused=True)
         self.history: History = []
         self.steps = 0

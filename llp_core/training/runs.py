@@ -13,7 +13,7 @@ from llp_core.config import ModelParams, RunParams, StudentParams, TeacherParams
 from llp_core.errors import InputError
 from llp_core.machine import reuse_memory
 from llp_core.models import LinkModel, ModelSpec
-from llp_core.names import Method
+from llp_core.names import METHOD_LOSSES, Method
 from llp_core.progress import Progress
 from llp_core.sampling import generator
 from llp_core.training.checkpoint import Checkpoint, fingerprint
@@ -28,6 +28,21 @@ class Trained:
 
     model: LinkModel
     fit: Fit
+
+
+@dataclass(frozen=True, eq=False)
+class Lessons:
+    """What a teacher leaves to its students.
+
+    Attributes:
+        contexts: of the graph's nodes.
+        scores: the teacher's, on those contexts.
+        teacher: whose weights a student may start with.
+    """
+
+    contexts: Contexts
+    scores: TeacherScores
+    teacher: LinkModel
 
 
 def resolve_device(run: RunParams) -> torch.device:
@@ -70,8 +85,7 @@ def train_teachers(graph: TrainingGraph, params: TeacherParams, run: RunParams, 
 def train_student(
     graph: TrainingGraph,
     method: Method,
-    contexts: Contexts,
-    scores: TeacherScores,
+    lessons: Lessons | None,
     params: StudentParams,
     run: RunParams,
     workspace: Path,
@@ -81,24 +95,48 @@ def train_student(
     Args:
         graph: what training may see.
         method: names the losses (`llp_core.names.METHOD_LOSSES`).
-        contexts: of the graph's nodes.
-        scores: what the teacher left.
+        lessons: what the teacher left; the plain MLP (label) learns from no teacher and looks at none.
         params: settings of the model.
         run: seed, device and precision.
         workspace: a folder for the states of trainings under way; its name stands in progress lines.
 
     Raises:
-        InputError: representations of teacher and student are of different width and are to be matched.
+        InputError: teacher and student differ in width or layers, and the student is to match its teacher's
+            representations or to start with its weights.
     """
     weights = params.loss_weights(method)
-    width = scores.representations.shape[1]
-    if weights.get("representation", 0) > 0 and width != params.hidden:
+    if not is_taught(method):
+        lessons = None
+    elif lessons is None:
+        raise ValueError(f"method {method} learns from a teacher: lessons must be given")
+    else:
+        _require_same_sizes(lessons.teacher.spec, weights, params)
+    return _train(graph, "mlp", params, weights, lessons, run, workspace, f"student-{method}")
+
+
+def is_taught(method: Method) -> bool:
+    """Whether a method learns from a teacher; only the plain MLP does not."""
+    return METHOD_LOSSES[method] != ("label",)
+
+
+def _require_same_sizes(teacher: ModelSpec, weights: Mapping[str, float], params: StudentParams) -> None:
+    if teacher.hidden != params.hidden:
+        widths = f"student.hidden is {params.hidden} and the teacher's width is {teacher.hidden}"
+        if weights.get("representation", 0) > 0:
+            raise InputError(
+                f"{widths}: representation matching compares them number by number. Make student.hidden and "
+                "teacher.hidden equal, or leave the method out."
+            )
+        if params.start != "fresh":
+            raise InputError(
+                f"{widths}: the student cannot start with the teacher's weights. Make student.hidden and "
+                "teacher.hidden equal, or set student.start to fresh."
+            )
+    if params.start == "teacher" and teacher.layers != params.layers:
         raise InputError(
-            f"student.hidden is {params.hidden} and the teacher's width is {width}: representation matching compares "
-            "them number by number. Make student.hidden and teacher.hidden equal, or leave the method out."
+            f"student.layers is {params.layers} and the teacher's is {teacher.layers}: the student cannot start with "
+            "the teacher's encoder. Make them equal, or set student.start to decoder."
         )
-    teaching = Teaching(contexts, scores, params.margin, params.temperature, params.match)
-    return _train(graph, "mlp", params, weights, teaching, run, workspace, f"student-{method}")
 
 
 def _train(
@@ -106,7 +144,7 @@ def _train(
     encoder: Literal["mlp", "sage", "gcn"],
     params: ModelParams,
     weights: Mapping[str, float],
-    teaching: Teaching | None,
+    lessons: Lessons | None,
     run: RunParams,
     workspace: Path,
     name: str,
@@ -124,6 +162,12 @@ def _train(
     # The setting is no part of a seed: cold start trains the very models of production, so that the two settings
     # differ by the edges at new nodes alone.
     model = LinkModel(spec, generator(run.seed, name, "weights")).to(device)
+    start, teaching = "fresh", None
+    if lessons is not None and isinstance(params, StudentParams):
+        start = params.start
+        if start != "fresh":
+            model.start_as(lessons.teacher, encoder=start == "teacher")
+        teaching = Teaching(lessons.contexts, lessons.scores, params.margin, params.temperature, params.match)
     sampling = generator(run.seed, name, "sampling")
     objective = Objective(graph.edges, graph.num_nodes, weights, teaching, sampling)
     share = params.predicted_share if isinstance(params, TeacherParams) else 1.0
@@ -138,7 +182,7 @@ def _train(
     }
     checkpoint = Checkpoint(workspace / name, fingerprint(settings, _tensors(graph, teaching)))
     dropout = generator(run.seed, name, "dropout", device=device)
-    trainer = Trainer(model, graph, objective, params, share, dropout, precision, checkpoint)
+    trainer = Trainer(model, graph, objective, params, share, dropout, precision, checkpoint, scale=start != "teacher")
     with Progress(params.max_epochs, f"{workspace.name}: {name}") as progress:
         fit = trainer.fit(progress)
     return Trained(model.eval(), fit)

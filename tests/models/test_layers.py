@@ -1,5 +1,6 @@
 """Layers against PyG's, and gradients of the sparse products."""
 
+import pytest
 import torch
 from torch_geometric.nn import GCNConv, SAGEConv
 from torch_geometric.utils import to_undirected
@@ -34,6 +35,16 @@ def test_gcn_is_pygs_gcn(graph: Graph) -> None:
     theirs.bias.data = layer.bias.detach()
     ours = layer(NodeFeatures.of(graph.features), Adjacency.from_edges(graph.edges, 6))
     torch.testing.assert_close(ours, theirs(graph.features.to_dense(), to_undirected(graph.edges)))
+
+
+@pytest.mark.parametrize("kind", [SAGELayer, GCNLayer])
+def test_among_its_like_a_layer_is_a_linear_map(kind: type[SAGELayer] | type[GCNLayer]) -> None:
+    layer = kind(8, 3)
+    reset(layer)
+    adjacency = Adjacency.from_edges(torch.tensor([[0, 1, 0], [1, 2, 2]]), 3)  # each node has two neighbours
+    x = torch.randn(1, 8, generator=generator(1)).expand(3, -1)
+    weight, bias = layer.among_its_like()
+    torch.testing.assert_close(layer(x, adjacency), x @ weight + bias)
 
 
 def test_an_isolated_node_has_no_message() -> None:

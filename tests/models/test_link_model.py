@@ -41,6 +41,29 @@ def test_only_an_mlp_needs_no_graph(graph: Graph) -> None:
     assert [make(encoder).encoder.needs_graph for encoder in ("mlp", "sage", "gcn")] == [False, True, True]
 
 
+@pytest.mark.parametrize("encoder", ["mlp", "sage", "gcn"])
+@pytest.mark.parametrize("size", [1e-3, 1.0, 1e3])
+def test_scaled_weights_give_representations_of_one_size_for_any_features(
+    encoder: str, size: float, graph: Graph
+) -> None:
+    model, adjacency = make(encoder), Adjacency.from_edges(graph.edges, graph.num_nodes)
+    features = NodeFeatures.of(graph.features.to_dense() * size)
+    model.encoder.scale(features, [adjacency])
+    with torch.inference_mode():
+        rms = model.encode(features, adjacency).square().mean().sqrt()
+        hidden = model.encoder.layers[0](features, *([adjacency] if model.encoder.needs_graph else []))
+    assert rms.item() == pytest.approx(link_model.REPRESENTATION_SCALE, rel=1e-3)
+    assert hidden.square().mean().sqrt().item() == pytest.approx(link_model.HIDDEN_SCALE, rel=1e-3)
+
+
+def test_features_of_zeros_leave_weights_that_are_numbers(graph: Graph) -> None:
+    model = make("mlp")
+    for layer in model.encoder.layers:
+        torch.nn.init.zeros_(layer.bias)
+    model.encoder.scale(NodeFeatures.of(torch.zeros(graph.num_nodes, 8)), [])
+    assert all(parameter.isfinite().all() for parameter in model.parameters())
+
+
 def test_scores_do_not_depend_on_the_size_of_chunks(graph: Graph, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = scores(make("sage"), graph)
     monkeypatch.setattr(link_model, "PAIRS_AT_ONCE", 3)

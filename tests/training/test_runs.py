@@ -7,12 +7,13 @@ import pytest
 import torch
 
 from llp_core.errors import InputError
-from llp_core.models import LinkModel, TrainingAdjacency
+from llp_core.models import LinkModel, ModelSpec, TrainingAdjacency
 from llp_core.names import METHODS, Method
 from llp_core.progress import Progress
+from llp_core.sampling import generator
 from llp_core.training import runs
 from llp_core.training.checkpoint import Checkpoint
-from llp_core.training.runs import resolve_device, resolve_precision, train_student, train_teachers
+from llp_core.training.runs import Lessons, resolve_device, resolve_precision, train_student, train_teachers
 
 
 def weights(model: LinkModel) -> list[torch.Tensor]:
@@ -24,10 +25,16 @@ def same(one: LinkModel, other: LinkModel) -> bool:
 
 
 @pytest.fixture
-def student(training_graph, contexts, scores, student_params, run_params, tmp_path):
+def lessons(training_graph, contexts, scores) -> Lessons:
+    spec = ModelSpec(encoder="sage", features=training_graph.features.shape[1], hidden=16, layers=2, dropout=0.5)
+    return Lessons(contexts, scores, LinkModel(spec, generator(0, "teacher")))
+
+
+@pytest.fixture
+def student(training_graph, lessons, student_params, run_params, tmp_path):
     def train(method: Method = "llp", workspace: Path = tmp_path, **changes):
         params = student_params.model_copy(update=changes)
-        return train_student(training_graph, method, contexts, scores, params, run_params, workspace)
+        return train_student(training_graph, method, lessons, params, run_params, workspace)
 
     return train
 
@@ -125,20 +132,48 @@ def test_a_broken_checkpoint_is_of_no_use(student, tmp_path) -> None:
     assert same(first.model, student().model)
 
 
-def test_bfloat16_learns_as_well(training_graph, contexts, scores, student_params, run_params, tmp_path) -> None:
+def test_bfloat16_learns_as_well(training_graph, lessons, student_params, run_params, tmp_path) -> None:
     params = student_params.model_copy(update={"max_epochs": 40, "patience": 40})
     found = {}
     for precision in ("float32", "bfloat16"):
         run = run_params.model_copy(update={"precision": precision})
-        found[precision] = train_student(training_graph, "llp", contexts, scores, params, run, tmp_path / precision)
+        found[precision] = train_student(training_graph, "llp", lessons, params, run, tmp_path / precision)
     assert not same(found["float32"].model, found["bfloat16"].model)
     assert all(weight.dtype == torch.float32 for weight in weights(found["bfloat16"].model))
     assert found["bfloat16"].fit.valid_score == pytest.approx(found["float32"].fit.valid_score, abs=0.15)
 
 
-def test_representation_matching_needs_equal_widths(student) -> None:
+@pytest.mark.parametrize(("method", "start"), [("representation", "fresh"), ("llp", "decoder"), ("logit", "teacher")])
+def test_what_is_the_teachers_needs_equal_widths(method: Method, start: str, student) -> None:
     with pytest.raises(InputError, match=r"student\.hidden is 8 and the teacher's width is 16"):
-        student("representation", hidden=8)
+        student(method, hidden=8, start=start)
+
+
+def test_the_teachers_encoder_needs_as_many_layers(student) -> None:
+    with pytest.raises(InputError, match=r"student\.layers is 3 and the teacher's is 2"):
+        student(layers=3, start="teacher")
+    assert student(layers=3, start="decoder", max_epochs=1).model.spec.layers == 3
+
+
+def test_a_student_starts_with_what_it_takes_from_its_teacher(lessons, student) -> None:
+    still = {"learning_rate": 1e-12, "max_epochs": 1}
+    models = {start: student(start=start, **still).model for start in ("fresh", "decoder", "teacher")}
+    theirs = lessons.teacher.decoder.hidden.weight
+    near = {start: torch.allclose(model.decoder.hidden.weight, theirs) for start, model in models.items()}
+    assert near == {"fresh": False, "decoder": True, "teacher": True}
+    first = lessons.teacher.encoder.layers[0]
+    together = first.own.weight + first.neighbor.weight
+    near = {start: torch.allclose(model.encoder.layers[0].weight, together) for start, model in models.items()}
+    assert near == {"fresh": False, "decoder": False, "teacher": True}
+
+
+def test_a_plain_mlp_takes_nothing_from_a_teacher(
+    training_graph, lessons, student, student_params, run_params, tmp_path
+) -> None:
+    alone = train_student(training_graph, "label", None, student_params, run_params, tmp_path / "alone")
+    assert same(alone.model, student("label", start="teacher").model)
+    with pytest.raises(ValueError, match="method llp learns from a teacher"):
+        train_student(training_graph, "llp", None, student_params, run_params, tmp_path)
 
 
 def test_device_and_precision(run_params, monkeypatch) -> None:
