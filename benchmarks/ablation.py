@@ -54,6 +54,8 @@ OPTIONS: dict[Scored, dict[str, Values]] = {
             "teacher.feature_dropout": 0.0,
             "teacher.average": 0.0,
         },
+        "starts fresh": {"student.start": "fresh"},
+        "starts with its teacher's encoder too": {"student.start": "teacher"},
         "matches probabilities, as in the paper": PAPER,
         "no dropout of features": {"student.feature_dropout": 0.0},
         "last weights, not averaged": {"student.average": 0.0},
@@ -66,8 +68,8 @@ OPTIONS: dict[Scored, dict[str, Values]] = {
         "3 layers": {"student.layers": 3},
         "width 512": {"student.hidden": 512, "teacher.hidden": 512},
     },
-    "representation": {},
-    "logit": {},
+    "representation": {"starts fresh": {"student.start": "fresh"}},
+    "logit": {"starts fresh": {"student.start": "fresh"}},
 }
 
 

@@ -67,6 +67,7 @@ def published(dataset: str, setting: Setting) -> dict[str, Any]:
         "student.margin": line.margin,
         "student.temperature": 1.0,
         "student.match": "probabilities",
+        "student.start": "fresh",
         "contexts.length": line.length,
         "contexts.walks": line.walks,
         "contexts.random_ratio": line.random_ratio,

@@ -94,6 +94,7 @@ PHASES: tuple[Phase, ...] = (
             "student.margin": FloatDistribution(0.01, 4.0, log=True),
             "student.temperature": FloatDistribution(0.03, 16.0, log=True),
             "student.match": CategoricalDistribution(("probabilities", "logits")),
+            "student.start": CategoricalDistribution(("fresh", "decoder", "teacher")),
             "contexts.walks": IntDistribution(1, 5),
             "contexts.length": IntDistribution(1, 3),
             "contexts.random_ratio": IntDistribution(0, 5),
