@@ -1,0 +1,55 @@
+"""What is asked of the operating system: memory that is used again, and the peak of what a process held."""
+
+import platform
+import subprocess
+import sys
+
+import pytest
+
+glibc_only = pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the allocator is another one here")
+linux_only = pytest.mark.skipif(platform.system() != "Linux", reason="Linux alone tells it")
+
+FAULTS = """
+import resource, sys
+import torch
+from llp_core.machine import reuse_memory
+
+if sys.argv[1] == "reuse":
+    reuse_memory()
+torch.ones(5_000_000)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for number in range(20):  # each larger than the one before, so that glibc does not learn the size
+    torch.ones(5_000_000 + 100_000 * number)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+PEAKS = """
+import torch
+from llp_core.machine import forget_peak_memory, peak_memory_mb
+
+start = peak_memory_mb()
+large = torch.ones(50_000_000)
+peak = peak_memory_mb()
+del large
+forget_peak_memory()
+print(start, peak, peak_memory_mb())
+"""
+
+
+def run(code: str, *arguments: str) -> list[float]:
+    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True)
+    return [float(word) for word in done.stdout.split()]
+
+
+@glibc_only
+def test_freed_memory_is_used_again_without_asking_the_system() -> None:
+    (fresh,), (again,) = run(FAULTS, "fresh"), run(FAULTS, "reuse")
+    assert fresh > 20 * 4_800  # 20 MB and more are some 4,900 pages, each touched for the first time
+    assert again < fresh / 2  # a few steps, until the memory that is kept is large enough
+
+
+@linux_only
+def test_a_peak_is_seen_and_forgotten() -> None:
+    start, peak, after = run(PEAKS)
+    assert peak - start > 180  # of 191 MB
+    assert after - start < 60
