@@ -24,3 +24,15 @@ _DEFAULTS = {
 
 for _name, _value in _DEFAULTS.items():
     os.environ.setdefault(_name, _value)
+
+
+def _use_running_server() -> None:
+    """Has Prefect use the project's server, if `llp server up` started one; else it starts a temporary one."""
+    from flows.server import standing
+
+    now = standing()
+    if now and now.server:
+        os.environ.setdefault("PREFECT_API_URL", now.api)
+
+
+_use_running_server()

@@ -5,15 +5,13 @@ have left: an entry in dvc.lock, its outputs in DVC's cache, and an entry in DVC
 and the flows know of each other's work. Some of what is used here is inside DVC: pyproject.toml pins its version.
 """
 
-import logging
-import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
+from llp_core.dvc_repo import dvc_repo, unlocked
 from llp_core.errors import InputError, LLPError
 
 if TYPE_CHECKING:
@@ -21,9 +19,6 @@ if TYPE_CHECKING:
     from dvc.stage import Stage
 
 Outcome = Literal["up to date", "restored", "ran"]
-
-# DVC's own lock is for processes: a thread that finds it taken sleeps half a second before it looks again.
-_one_thread = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -61,18 +56,23 @@ def read_stages(root: Path) -> tuple[StageEntry, ...]:
     """
     if not (root / "dvc.yaml").is_file():
         raise InputError(f"{root / 'dvc.yaml'}: not found. Run llp in the project's folder, the one that holds it.")
-    with _dvc(root) as repo:
+    with dvc_repo(root) as repo:
         graph = repo.index.graph
-        entries = {stage.addressing: _entry(stage, graph.successors(stage)) for stage in repo.index.stages}
+        entries = {stage.addressing: _entry(stage, graph.successors(stage)) for stage in _pipeline(repo)}
     order = TopologicalSorter({address: entry.after for address, entry in entries.items()}).static_order()
     return tuple(entries[address] for address in order)
+
+
+def _pipeline(repo: "Repo") -> "list[Stage]":
+    """The stages of dvc.yaml; DVC also counts as one each FILE.dvc, that notes what `dvc add` put into its cache."""
+    return [stage for stage in repo.index.stages if not stage.is_data_source]
 
 
 def _entry(stage: "Stage", dependencies: "Iterable[Stage]") -> StageEntry:
     meta = stage.meta or {}
     return StageEntry(
         address=stage.addressing,
-        after=frozenset(dependency.addressing for dependency in dependencies),
+        after=frozenset(dependency.addressing for dependency in dependencies if not dependency.is_data_source),
         alone=bool(meta.get("alone", False)),
         retries=int(meta.get("retries", 0)),
     )
@@ -101,7 +101,7 @@ def run_recorded(root: Path, address: str, function: Callable[[], object]) -> Ou
     def bring_up_to_date(stage: "Stage", repo: "Repo") -> Outcome:
         outcome: Outcome = "restored"
         if not _restore(stage, repo):
-            with _unlocked(repo):
+            with unlocked(repo):
                 function()
             _require_same_dependencies(stage)
             outcome = "ran"
@@ -110,7 +110,7 @@ def run_recorded(root: Path, address: str, function: Callable[[], object]) -> Ou
         stage.dump(update_pipeline=False)
         return outcome
 
-    with _dvc(root) as repo:
+    with dvc_repo(root) as repo:
         stage = repo.stage.get_target(address)
         if not stage.changed():
             return "up to date"
@@ -124,8 +124,8 @@ def stage_status(root: Path) -> dict[str, list[str]]:
     The reasons are those of `dvc status`, and the stages that are to run before it.
     """
     stages = read_stages(root)
-    with _dvc(root) as repo:
-        own = {stage.addressing: list(_reasons(stage)) for stage in repo.index.stages}
+    with dvc_repo(root) as repo:
+        own = {stage.addressing: list(_reasons(stage)) for stage in _pipeline(repo)}
     reasons: dict[str, list[str]] = {}
     for stage in stages:
         first = sorted(address for address in stage.after if reasons[address])
@@ -134,34 +134,6 @@ def stage_status(root: Path) -> dict[str, list[str]]:
         )
         reasons[stage.address] = own[stage.address] + comes_first
     return reasons
-
-
-@contextmanager
-def _dvc(root: Path) -> "Iterator[Repo]":
-    """DVC's view of the project, locked against other threads and processes."""
-    from dvc.exceptions import DvcException
-    from dvc.repo import Repo, lock_repo
-
-    # Its importing shows DVC's own lines on the terminal; the caller says what there is to say.
-    logging.getLogger("dvc").setLevel(logging.WARNING)
-    try:
-        with _one_thread, Repo(str(root), _wait_for_lock=True) as repo, lock_repo(repo):
-            yield repo
-    except DvcException as error:
-        raise LLPError(f"DVC: {error}") from error
-
-
-@contextmanager
-def _unlocked(repo: "Repo") -> Iterator[None]:
-    """Lets other threads and processes use DVC during the block."""
-    repo.lock.unlock()
-    repo._reset()
-    _one_thread.release()
-    try:
-        yield
-    finally:
-        _one_thread.acquire()
-        repo.lock.lock()
 
 
 def _require_dependencies(stage: "Stage") -> None:

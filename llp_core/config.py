@@ -20,6 +20,7 @@ from llp_core.data_params import (
     ValidateParams,
 )
 from llp_core.errors import InputError
+from llp_core.gate_params import GateParams
 from llp_core.names import METHOD_LOSSES, METHODS, SETTINGS, Method, Setting
 from llp_core.section import Positive, Section, Share, Weight, problems
 
@@ -27,6 +28,7 @@ __all__ = [
     "ContextsParams",
     "DataParams",
     "FilesParams",
+    "GateParams",
     "LatencyParams",
     "ModelParams",
     "Params",
@@ -214,6 +216,7 @@ class Params(Section):
     contexts: ContextsParams
     student: StudentParams
     latency: LatencyParams
+    gate: GateParams
     tuned: TunedParams
 
     def of(self, setting: Setting) -> Self:

@@ -26,3 +26,9 @@ class StageFailed(LLPError):
     """One or more stages of a flow failed; the message names them."""
 
     exit_code = 5
+
+
+class Refused(LLPError):
+    """The gate refuses a candidate; the model in use stays."""
+
+    exit_code = 6

@@ -8,8 +8,16 @@ PARAMS = Path("params.yaml")
 EMBEDDED = Path("data/embedded")
 RAW = Path("data/raw")
 GRAPH = Path("data/graph")
+ENCODER = GRAPH / "encoder.json"
+"""How columns became features, where the data set is made of columns."""
 CHECKS = Path("data/checks")
 REPORT = Path("data/report")
+
+MODELS = Path("models")
+"""The registry: a folder for each version of the models, and which one is in use."""
+
+RETRAINING = Path("data/retraining")
+"""What the gate decided, a folder for each candidate."""
 
 CHECKPOINTS = Path("data/checkpoints")
 """Of trainings under way; outside every stage's outputs, since DVC empties those before a run."""

@@ -34,18 +34,30 @@ def new_folder(target: Path, made: Mapping[str, Any]) -> Iterator[Path]:
         target: where the artefact belongs; what lies there stays until the new one is complete.
         made: how the artefact is made (stage, settings); the versions are added.
     """
+    with swapped_folder(target) as temporary:
+        yield temporary
+        versions = {"llp": __version__, "torch": version("torch")}
+        write_json(temporary / "made.json", {**made, "versions": versions})
+
+
+@contextmanager
+def swapped_folder(target: Path) -> Iterator[Path]:
+    """A new folder as `new_folder` gives it, that holds nothing but what is put there.
+
+    Between two renames `target` is nowhere: a process killed just then leaves `.NAME.former` and `.NAME.new`.
+    """
     temporary, former = target.with_name(f".{target.name}.new"), target.with_name(f".{target.name}.former")
     for leftover in (temporary, former):  # of a run that was killed
         shutil.rmtree(leftover, ignore_errors=True)
     temporary.mkdir(parents=True)
     try:
         yield temporary
-        versions = {"llp": __version__, "torch": version("torch")}
-        write_json(temporary / "made.json", {**made, "versions": versions})
         if target.exists():
             target.rename(former)
         temporary.rename(target)
     finally:
+        if former.exists() and not target.exists():  # interrupted between the two
+            former.rename(target)
         shutil.rmtree(temporary, ignore_errors=True)
         shutil.rmtree(former, ignore_errors=True)
 

@@ -50,6 +50,21 @@ class TestNewFolder:
         assert (tmp_path / "artefact/text").read_text() == "one"
         assert names(tmp_path) == ["artefact"]
 
+    def test_an_interrupt_between_its_renames_leaves_the_former_one(self, tmp_path, monkeypatch):
+        write(tmp_path / "artefact", "one")
+        rename = Path.rename
+
+        def interrupted(path, target):
+            if path.name == ".artefact.new":
+                raise KeyboardInterrupt
+            return rename(path, target)
+
+        monkeypatch.setattr(Path, "rename", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            write(tmp_path / "artefact", "two")
+        assert (tmp_path / "artefact/text").read_text() == "one"
+        assert names(tmp_path) == ["artefact"]
+
     def test_clears_what_a_killed_run_left(self, tmp_path):
         killed = store.new_folder(tmp_path / "artefact", {})
         (killed.__enter__() / "text").write_text("half")

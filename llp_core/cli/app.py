@@ -7,12 +7,13 @@ from typing import Annotated, NoReturn
 import typer
 
 from llp_core import __version__
-from llp_core.cli import dataset, paper, params, pipeline, tuning
+from llp_core.cli import data, dataset, model, paper, params, pipeline, server, tuning
 from llp_core.cli.log import show_log
 from llp_core.errors import INTERRUPTED, LLPError
 
 EXIT_CODES = """Exit codes: 0 done, 1 an error of another kind, 2 wrong usage, 3 a file or setting does not hold what is
-needed, 4 a check of the data failed, 5 stages of a flow failed, 130 interrupted."""
+needed, 4 a check of the data failed, 5 stages of a flow failed, 6 the gate refuses a model, 7 another
+retraining is running, 130 interrupted."""
 
 app = typer.Typer(
     name="llp",
@@ -30,8 +31,12 @@ app.command("stage")(pipeline.stage)
 app.command("status")(pipeline.status)
 app.command("report")(pipeline.report)
 app.command("results")(paper.results)
+app.command("ingest")(data.ingest)
+app.add_typer(data.app, name="data")
 app.add_typer(dataset.app, name="dataset")
+app.add_typer(model.app, name="model")
 app.add_typer(params.app, name="params")
+app.add_typer(server.app, name="server")
 
 
 def _show_version(wanted: bool) -> None:

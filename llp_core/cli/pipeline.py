@@ -11,6 +11,9 @@ from llp_core.errors import InputError
 from llp_core.names import SETTINGS, Setting
 from llp_core.paths import PARAMS, REPORT
 
+RETRAINING_CODES = {"promoted": 0, "nothing to do": 0, "refused": 6, "another retraining is running": 7}
+"""Exit codes of `llp run-flow retrain`."""
+
 Settings: TypeAlias = Annotated[
     list[str] | None,
     typer.Option(
@@ -81,6 +84,33 @@ def full(
         typer.echo(f"\n{result.quality}")
     if result.page:
         typer.echo(f"\nThe page: {result.page}")
+
+
+@run_flow.command("retrain")
+def retrain() -> None:
+    """Take new data in, train anew, and put the new models in use if the gate lets them.
+
+    Takes the files in data/incoming into the live data, compares it with that of the model in use, brings every
+    stage up to date, and judges the new models beside the one in use by section gate of params.yaml. Where nothing
+    changed there is nothing to do. Ends with exit code 6 where the gate refused the new models, and with 7 where
+    another retraining is running.
+
+    For example:
+
+      llp run-flow retrain
+    """
+    from llp_core.config import load_params
+
+    load_params(PARAMS)  # a wrong setting is told before Prefect starts
+    from flows.retrain import Retraining
+    from flows.retrain import retrain as flow
+
+    show_flow_only()
+    found: Retraining = flow()  # type: ignore[assignment]
+    if found.verdict is not None:
+        typer.echo(f"\n{found.verdict.to_markdown()}")
+    typer.echo(f"{found.outcome.capitalize()}. {found.why}")
+    raise typer.Exit(RETRAINING_CODES[found.outcome])
 
 
 def stage(

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from llp_core.config import DataParams
+from llp_core.datasets.columns import FeatureEncoder
 from llp_core.graph import Dropped
 from llp_core.types import Graph
 
@@ -26,6 +27,7 @@ class Dataset:
         test_share: of each kind of edge that tests in those settings.
         download: fills an empty folder with the raw files. Raises InputError where they cannot be had.
         load: reads that folder. Raises InputError where a file is missing or holds what it must not.
+        encoder: learns from that folder how columns become features; None where features come as they are.
     """
 
     name: str
@@ -38,6 +40,7 @@ class Dataset:
     test_share: float
     download: Callable[[Path, DataParams], None]
     load: Callable[[Path, DataParams], Loaded]
+    encoder: Callable[[Path, DataParams], FeatureEncoder] | None = None
 
 
 def edge_counts(dropped: Dropped) -> dict[str, int]:

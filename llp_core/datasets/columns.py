@@ -1,18 +1,24 @@
-"""Feature columns of one's own nodes file: numbers standardised, categories one-hot, text TF-IDF."""
+"""Feature columns of one's own nodes file: numbers standardised, categories one-hot, text TF-IDF.
+
+An encoder learns from one table and may be applied to another: a model that was trained on the nodes of yesterday
+takes those of today as it takes its own.
+"""
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from torch import Tensor
 
 from llp_core.datasets.sparse import csr_tensor
-from llp_core.datasets.tables import Table, is_text, parse_numbers
+from llp_core.datasets.tables import MAX_ROWS, Table, is_text, parse_numbers
 from llp_core.errors import InputError
+from llp_core.store import read_json, write_json
 
 Kind = Literal["number", "category", "text", "ignore"]
 
@@ -20,55 +26,186 @@ MOSTLY_NUMBERS = 0.5
 """A column of which more than this share are numbers is one of numbers: a stray word in it is an error."""
 ROWS_PER_CATEGORY = 10
 """A column is of categories if its values repeat at least this often on average."""
+FARTHEST = MAX_ROWS**0.5
+"""In deviations from the mean. No value of the table that was learnt from can lie farther; others count as there."""
 
 
-@dataclass(frozen=True)
-class Features:
-    """The features of all nodes.
+class _Column(BaseModel):
+    """How one column becomes features."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    name: str
+
+
+class NumberColumn(_Column):
+    """One feature: the number, with mean 0 and deviation 1 in the table that was learnt from."""
+
+    kind: Literal["number"] = "number"
+    mean: float
+    deviation: Annotated[float, Field(gt=0)]
+
+    @classmethod
+    def fit(cls, table: Table, name: str) -> Self | None:
+        """Learns from all rows; None where all are the same."""
+        numbers = table.numbers(name, _advice(name))
+        deviation = float(numbers.std())
+        if deviation == 0 or numbers.min() == numbers.max():
+            return None
+        return cls(name=name, mean=float(numbers.mean()), deviation=deviation)
+
+    def apply(self, table: Table) -> NDArray[np.float32]:
+        """[N, 1]."""
+        scaled = (table.numbers(self.name, _advice(self.name)) - self.mean) / self.deviation
+        return np.clip(scaled, -FARTHEST, FARTHEST).astype(np.float32)[:, np.newaxis]
+
+
+class CategoryColumn(_Column):
+    """A feature for each value, 1 where it stands. Other values have none."""
+
+    kind: Literal["category"] = "category"
+    values: tuple[str, ...]
+
+    @classmethod
+    def fit(cls, table: Table, name: str, most: int) -> tuple[Self | None, int]:
+        """Learns the values that the most rows have, and how many it leaves out; None where all rows are the same."""
+        import pandas as pd
+
+        codes, values = pd.factorize(table.words(name), sort=True)
+        if len(values) == 1:
+            return None, 0
+        common = _most_common(np.bincount(codes, minlength=len(values)), most)
+        return cls(name=name, values=tuple(str(values[code]) for code in common)), len(values) - common.size
+
+    def apply(self, table: Table) -> Any:
+        """Sparse [N, values]."""
+        import pandas as pd
+        from scipy import sparse
+
+        codes = pd.Index(self.values).get_indexer(table.words(self.name))
+        known = codes >= 0
+        rows = np.concatenate(([0], known.cumsum()))
+        return sparse.csr_array((np.ones(known.sum()), codes[known], rows), shape=(table.rows, len(self.values)))
+
+
+class TextColumn(_Column):
+    """A feature for each word: its count times its weight, each row scaled to length 1. Other words have none.
 
     Attributes:
-        matrix: float32 [N, F]; `sparse_csr` where a column is category or text.
-        kinds: how each column was read.
-        constant_columns: columns with the same value everywhere, left out.
-        rare_values: words and categories beyond `max_words`, left out.
+        words: in alphabetical order.
+        idf: weight of each word: 1 + ln((1 + rows) / (1 + rows with the word)).
     """
 
-    matrix: Tensor
+    kind: Literal["text"] = "text"
+    words: tuple[str, ...]
+    idf: tuple[float, ...]
+
+    @classmethod
+    def fit(cls, table: Table, name: str, most: int) -> tuple[Self, int]:
+        """Learns the words that the most rows have, and how many it leaves out."""
+        from sklearn.feature_extraction.text import CountVectorizer
+
+        vectorizer = CountVectorizer(analyzer=words_of, dtype=np.float64)
+        try:
+            counts = vectorizer.fit_transform(table.words(name))
+        except ValueError:
+            raise InputError(
+                f"{table.name}, column {name!r}: expected text, found no letter or digit in any row. "
+                f"Set data.files.columns.{name} to category or ignore."
+            ) from None
+        words, rows_with = vectorizer.get_feature_names_out(), np.bincount(counts.indices, minlength=counts.shape[1])
+        common = _most_common(rows_with, most)
+        idf = np.log((1 + table.rows) / (1.0 + rows_with[common])) + 1
+        left_out = words.size - common.size
+        return cls(name=name, words=tuple(words[common].tolist()), idf=tuple(idf.tolist())), left_out
+
+    def apply(self, table: Table) -> Any:
+        """Sparse [N, words]."""
+        from sklearn.feature_extraction.text import CountVectorizer
+        from sklearn.preprocessing import normalize
+
+        vectorizer = CountVectorizer(analyzer=words_of, vocabulary=self.words, dtype=np.float64)
+        counts = vectorizer.transform(table.words(self.name))
+        counts.data *= np.array(self.idf)[counts.indices]
+        return normalize(counts, norm="l2", copy=False)
+
+
+class FeatureEncoder(BaseModel):
+    """How the columns of a table of nodes become features. All of it is plain data.
+
+    Attributes:
+        kinds: how each column of the table that was learnt from was read.
+        columns: those that are features, in the order of the table.
+        constant_columns: how many had the same value everywhere, and were left out.
+        rare_values: how many words and categories beyond `max_words` were left out.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
     kinds: Mapping[str, Kind]
+    columns: tuple[Annotated[NumberColumn | CategoryColumn | TextColumn, Field(discriminator="kind")], ...]
     constant_columns: int
     rare_values: int
 
+    @classmethod
+    def fit(cls, table: Table, columns: list[str], given: Mapping[str, Kind], max_words: int) -> Self:
+        """Learns means, deviations, categories, words and their frequencies from all rows.
 
-def encode(table: Table, columns: list[str], given: Mapping[str, Kind], max_words: int) -> Features:
-    """Features of the columns of a table. Means, deviations and word frequencies are taken over all rows.
+        Args:
+            table: of the nodes.
+            columns: names of those that are features.
+            given: kinds that are not to be guessed.
+            max_words: at most this many words or categories of one column.
 
-    Args:
-        table: of the nodes.
-        columns: names of those that are features.
-        given: kinds that are not to be guessed.
-        max_words: at most this many words or categories of one column.
+        Raises:
+            InputError: a value does not fit the kind of its column, or no column says anything.
+        """
+        kinds: dict[str, Kind] = {column: given.get(column) or guess_kind(table, column) for column in columns}
+        fitted = [_fit(table, name, kind, max_words) for name, kind in kinds.items() if kind != "ignore"]
+        told = tuple(column for column, _ in fitted if column is not None)
+        if not told:
+            raise InputError(
+                f"{table.name}: expected at least one feature column whose values differ, found none among "
+                f"{', '.join(map(repr, columns)) or 'no columns'}. A model that needs no graph needs features."
+            )
+        rare = sum(left_out for _, left_out in fitted)
+        return cls(kinds=kinds, columns=told, constant_columns=len(fitted) - len(told), rare_values=rare)
 
-    Raises:
-        InputError: a value does not fit the kind of its column, or no column says anything.
-    """
-    from scipy import sparse
+    def apply(self, table: Table) -> Tensor:
+        """Features of the rows of a table, float32 [N, F]; `sparse_csr` where a column is category or text.
 
-    kinds: dict[str, Kind] = {column: given.get(column) or guess_kind(table, column) for column in columns}
-    used = [column for column in columns if kinds[column] != "ignore"]
-    parts = [_encode(table, column, kinds[column], max_words) for column in used]
-    told = [part.values for part in parts if part.values is not None]
-    if not told:
-        raise InputError(
-            f"{table.name}: expected at least one feature column whose values differ, found none among "
-            f"{', '.join(map(repr, columns)) or 'no columns'}. A model that needs no graph needs features."
-        )
-    is_sparse = any(sparse.issparse(values) for values in told)
-    return Features(
-        matrix=csr_tensor(sparse.hstack(told)) if is_sparse else torch.from_numpy(np.hstack(told)),
-        kinds=kinds,
-        constant_columns=len(parts) - len(told),
-        rare_values=sum(part.rare_values for part in parts),
-    )
+        Words and categories that are not known are passed over.
+
+        Raises:
+            InputError: a column is missing, or a value does not fit the kind of its column.
+        """
+        from scipy import sparse
+
+        missing = [column.name for column in self.columns if column.name not in table.data.column_names]
+        if missing:
+            raise InputError(
+                f"{table.name}, line 1: expected a column {missing[0]!r}, which the features were learnt from; found "
+                f"{', '.join(map(repr, table.data.column_names[:20]))}."
+            )
+        parts = [column.apply(table) for column in self.columns]
+        is_sparse = any(sparse.issparse(values) for values in parts)
+        return csr_tensor(sparse.hstack(parts)) if is_sparse else torch.from_numpy(np.hstack(parts))
+
+    def save(self, path: Path) -> None:
+        """Writes it as JSON."""
+        write_json(path, self.model_dump(mode="json"))
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Reads what `save` wrote.
+
+        Raises:
+            InputError: the file is missing or holds something else.
+        """
+        try:
+            return cls.model_validate(read_json(path))
+        except ValidationError as error:
+            raise InputError(f"{path}: it does not describe how columns become features: {error}") from None
 
 
 def guess_kind(table: Table, column: str) -> Kind:
@@ -90,67 +227,24 @@ def guess_kind(table: Table, column: str) -> Kind:
     return "category" if words.nunique() * ROWS_PER_CATEGORY <= table.rows else "text"
 
 
-class _Part(NamedTuple):
-    """The features of one column: float32 [N, F] or sparse, None where all rows are the same; what was left out."""
-
-    values: Any
-    rare_values: int = 0
-
-
-def _encode(table: Table, column: str, kind: Kind, max_words: int) -> _Part:
+def _fit(
+    table: Table, name: str, kind: Kind, max_words: int
+) -> tuple[NumberColumn | CategoryColumn | TextColumn | None, int]:
     if kind == "number":
-        advice = f"Correct it, or set data.files.columns.{column} to category, text or ignore."
-        return _Part(_standardized(table.numbers(column, advice)))
-    counts = _one_hot(table, column) if kind == "category" else _word_counts(table, column)
-    if kind == "category" and counts.shape[1] == 1:
-        return _Part(None)
-    common = _most_common(counts, max_words)
-    return _Part(common if kind == "category" else _tf_idf(common), counts.shape[1] - common.shape[1])
+        return NumberColumn.fit(table, name), 0
+    return (CategoryColumn if kind == "category" else TextColumn).fit(table, name, max_words)
 
 
-def _standardized(numbers: NDArray[np.float64]) -> NDArray[np.float32] | None:
-    """Mean 0 and deviation 1, [N, 1], or None where all are the same."""
-    deviation = numbers.std()
-    if deviation == 0 or numbers.min() == numbers.max():
-        return None
-    values: NDArray[np.float32] = ((numbers - numbers.mean()) / deviation).astype(np.float32)
-    return values[:, np.newaxis]
+def _advice(column: str) -> str:
+    return f"Correct it, or set data.files.columns.{column} to category, text or ignore."
 
 
-def _one_hot(table: Table, column: str) -> Any:
-    """Sparse [N, values], columns in alphabetical order."""
-    import pandas as pd
-    from scipy import sparse
-
-    codes, values = pd.factorize(table.words(column), sort=True)
-    return sparse.csr_array((np.ones(table.rows), codes, np.arange(table.rows + 1)), shape=(table.rows, len(values)))
-
-
-def _word_counts(table: Table, column: str) -> Any:
-    """Sparse [N, words], columns in alphabetical order."""
-    from sklearn.feature_extraction.text import CountVectorizer
-
-    try:
-        counts = CountVectorizer(analyzer=_words, dtype=np.float64).fit_transform(table.words(column))
-    except ValueError:
-        raise InputError(
-            f"{table.name}, column {column!r}: expected text, found no letter or digit in any row. "
-            f"Set data.files.columns.{column} to category or ignore."
-        ) from None
-    return counts
-
-
-def _words(text: str) -> list[str]:
+def words_of(text: str) -> list[str]:
+    """The words of a text, in lower case: runs of letters, digits and underscores."""
     return re.findall(r"\w+", text.lower())
 
 
-def _most_common(counts: Any, most: int) -> Any:
-    """The columns that the most rows have; of equals the first."""
-    rows_with = np.bincount(counts.indices, minlength=counts.shape[1])
-    return counts[:, np.sort(np.argsort(-rows_with, kind="stable")[:most])]
-
-
-def _tf_idf(counts: Any) -> Any:
-    from sklearn.feature_extraction.text import TfidfTransformer
-
-    return TfidfTransformer().fit_transform(counts)
+def _most_common(rows_with: NDArray[np.int64], most: int) -> NDArray[np.int64]:
+    """Numbers, ascending, of the values that the most rows have; of equals the first."""
+    common: NDArray[np.int64] = np.sort(np.argsort(-rows_with, kind="stable")[:most])
+    return common

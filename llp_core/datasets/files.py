@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from llp_core.config import DataParams, FilesParams
 from llp_core.datasets.base import Dataset, Loaded, edge_counts
-from llp_core.datasets.columns import encode
+from llp_core.datasets.columns import FeatureEncoder
 from llp_core.datasets.tables import Table, read_table, require_table_file
 from llp_core.graph import canonical_edges
 from llp_core.types import Graph
@@ -23,15 +23,9 @@ def _download(folder: Path, params: DataParams) -> None:
 
 def _load(folder: Path, params: DataParams) -> Loaded:
     files = params.files
-    # Errors name the file its owner knows; the copy in the folder has the same lines.
-    nodes, edges = (
-        read_table(folder / f"{name}{Path(given).suffix}", given) for name, given in _given_files(files).items()
-    )
+    nodes, edges = _read(folder, "nodes", files), _read(folder, "edges", files)
     node_ids = _node_ids(nodes, files)
-    for column in files.columns:
-        nodes.require(column, "data.files.columns")
-    columns = [column for column in nodes.data.column_names if column != files.id]
-    features = encode(nodes, columns, files.columns, files.max_words)
+    encoder = _fit(nodes, files)
     for column, setting in ((files.source, "source"), (files.target, "target")):
         edges.require(column, f"data.files.{setting}")
     ends = np.stack([_end_numbers(edges, column, node_ids, nodes.name) for column in (files.source, files.target)])
@@ -43,9 +37,35 @@ def _load(folder: Path, params: DataParams) -> Loaded:
         edges.require(files.time, "data.files.time")
         time = torch.from_numpy(edges.integers(files.time))
     canonical = canonical_edges(torch.from_numpy(ends), len(node_ids), weight, time)
-    graph = Graph("files", node_ids, features.matrix, canonical.edges, canonical.weight, canonical.time)
-    dropped = {"constant columns": features.constant_columns, "words beyond max_words": features.rare_values}
+    graph = Graph("files", node_ids, encoder.apply(nodes), canonical.edges, canonical.weight, canonical.time)
+    dropped = {"constant columns": encoder.constant_columns, "words beyond max_words": encoder.rare_values}
     return graph, edge_counts(canonical.dropped) | dropped
+
+
+def _encoder(folder: Path, params: DataParams) -> FeatureEncoder:
+    return _fit(read_nodes(folder, params.files), params.files)
+
+
+def read_nodes(folder: Path, files: FilesParams) -> Table:
+    """The table of nodes in a folder of raw files, its rows in the order of the graph's nodes.
+
+    Raises:
+        InputError: the file is missing or cannot be read.
+    """
+    return _read(folder, "nodes", files)
+
+
+def _read(folder: Path, name: str, files: FilesParams) -> Table:
+    # Errors name the file its owner knows; the copy in the folder has the same lines.
+    given = _given_files(files)[name]
+    return read_table(folder / f"{name}{Path(given).suffix}", given)
+
+
+def _fit(nodes: Table, files: FilesParams) -> FeatureEncoder:
+    for column in files.columns:
+        nodes.require(column, "data.files.columns")
+    columns = [column for column in nodes.data.column_names if column != files.id]
+    return FeatureEncoder.fit(nodes, columns, files.columns, files.max_words)
 
 
 def _given_files(files: FilesParams) -> dict[str, str]:
@@ -92,4 +112,5 @@ FILES = Dataset(
     test_share=0.3,
     download=_download,
     load=_load,
+    encoder=_encoder,
 )

@@ -6,7 +6,7 @@ from pathlib import Path
 from llp_core.config import DataParams
 from llp_core.datasets import get_dataset
 from llp_core.errors import InputError
-from llp_core.search.scoring import locked
+from llp_core.locks import locked
 from llp_core.store import new_folder, read_json
 from llp_core.types import Graph
 

@@ -15,8 +15,9 @@ from optuna.trial import FrozenTrial, TrialState
 from llp_core import __version__
 from llp_core.config import Params, RunParams, TunedParams
 from llp_core.errors import InputError, LLPError
+from llp_core.locks import locked
 from llp_core.search.problem import Problem
-from llp_core.search.scoring import locked, relevant_settings
+from llp_core.search.scoring import relevant_settings
 from llp_core.search.spaces import PHASES, Phase, Values, clipped, flat, nested, value_of, widened, with_values
 from llp_core.search.trials import Study, open_storage
 from llp_core.search.workers import Workers

@@ -1,9 +1,6 @@
 """The score of settings on one inner split: train, then rank the inner test edges."""
 
-import fcntl
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +8,7 @@ from typing import Any
 import torch
 
 from llp_core.config import Params
+from llp_core.locks import locked
 from llp_core.metrics import HITS_AT, hits_at_k
 from llp_core.models import Adjacency, LinkModel, NodeFeatures, load_model, save_model
 from llp_core.sampling import generator, sample_contexts
@@ -112,16 +110,3 @@ def _hits(model: LinkModel, split: LinkSplit, features: NodeFeatures) -> float:
     hidden = model.encode(features, *(graph if model.encoder.needs_graph else ()))
     positive, negative = (model.score(hidden, pairs.to(device)) for pairs in (split.test_edges, split.test_negatives))
     return 100 * sum(hits_at_k(positive, negative, k) for k in HITS_AT) / len(HITS_AT)
-
-
-@contextmanager
-def locked(path: Path, wait: bool = True) -> Iterator[None]:
-    """Holds a lock among processes during the block; it ends with the process that holds it.
-
-    Raises:
-        BlockingIOError: another process holds it and `wait` is False.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        yield

@@ -1,3 +1,5 @@
+from typing import NamedTuple
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -6,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llp_core.datasets.columns import encode, guess_kind
+from llp_core.datasets.columns import FeatureEncoder, guess_kind
 from llp_core.datasets.tables import Table
 from llp_core.errors import InputError
 
@@ -16,6 +18,18 @@ def table(folder, **columns):
     path = folder / "nodes.csv"
     pd.DataFrame(columns).to_csv(path)
     return Table("nodes.csv", path, pa.table(columns))
+
+
+class Encoded(NamedTuple):
+    """The features of a table by what was learnt from the table itself."""
+
+    matrix: torch.Tensor
+    encoder: FeatureEncoder
+
+
+def encode(table, columns, given, most):
+    encoder = FeatureEncoder.fit(table, columns, given, most)
+    return Encoded(encoder.apply(table), encoder)
 
 
 def test_numbers_get_mean_0_and_deviation_1(tmp_path):
@@ -45,14 +59,14 @@ def test_columns_stand_side_by_side_in_the_order_of_the_file(tmp_path):
     kinds = {"about": "text", "colour": "category", "note": "ignore"}
     features = encode(table(tmp_path, **columns), list(columns), kinds, 10)
     assert features.matrix.to_dense().tolist() == [[1, 0, -1, 0, 1], [0, 1, 1, 1, 0]]
-    assert features.kinds == {"about": "text", "x": "number", "colour": "category", "note": "ignore"}
+    assert features.encoder.kinds == {"about": "text", "x": "number", "colour": "category", "note": "ignore"}
 
 
 def test_columns_that_say_nothing_are_left_out_and_counted(tmp_path):
     columns = {"x": [1, 3], "same": [2, 2], "colour": ["red", "red"], "nearly": [0.1, 0.1]}
     features = encode(table(tmp_path, **columns), list(columns), {"colour": "category"}, 10)
     assert features.matrix.tolist() == [[-1], [1]]
-    assert features.constant_columns == 3
+    assert features.encoder.constant_columns == 3
 
 
 def test_the_most_frequent_words_and_categories_stay(tmp_path):
@@ -61,7 +75,7 @@ def test_the_most_frequent_words_and_categories_stay(tmp_path):
     given = {"about": "text", "colour": "category"}
     features = encode(table(tmp_path, **columns), list(columns), given, 2)
     assert features.matrix.shape == (5, 4)
-    assert features.rare_values == 1 + 1
+    assert features.encoder.rare_values == 1 + 1
     assert features.matrix.to_dense()[:, 2:].tolist() == [[0, 1], [1, 0], [0, 1], [1, 0], [0, 0]]
     assert features.matrix.to_dense()[2, 1] == 0, "b is not in row 2, and c is left out"
 
@@ -138,7 +152,7 @@ def test_standardised_numbers_are_finite(tmp_path_factory, numbers):
     ids = list(range(len(numbers)))
     features = encode(table(tmp_path_factory.mktemp("t"), i=ids, x=numbers), ["i", "x"], {}, 10)
     assert torch.isfinite(features.matrix).all()
-    assert features.constant_columns == 2 - features.matrix.shape[1]
+    assert features.encoder.constant_columns == 2 - features.matrix.shape[1]
 
 
 @given(st.lists(st.text("ab ", min_size=1).filter(str.strip), min_size=2, max_size=12), st.integers(1, 4))
@@ -150,3 +164,65 @@ def test_words_stay_sparse_and_within_the_limit(tmp_path_factory, texts, most):
     assert features.matrix.shape[1] <= most + 1
     norms = np.linalg.norm(features.matrix.to_dense()[:, :-1], axis=1)
     assert all(np.isclose(norm, 1, atol=1e-5) or norm == 0 for norm in norms)
+
+
+COLUMNS = {"about": ["a b", "a", "c a"], "x": ["1", "2", "3"], "colour": ["red", "blue", "red"]}
+KINDS = {"about": "text", "colour": "category"}
+
+
+@pytest.fixture
+def encoder(tmp_path):
+    return FeatureEncoder.fit(table(tmp_path, **COLUMNS), list(COLUMNS), KINDS, 10)
+
+
+def test_other_rows_are_encoded_by_what_was_learnt(tmp_path, encoder):
+    # a, b and c are in 3, 1 and 1 of 3 rows: weights 1 and 1 + ln 2 = 1.6931. Mean 2, deviation 0.8165.
+    others = {"colour": ["blue", "blue"], "about": ["B!", "c c a"], "x": ["2", "4"], "more": ["1", "2"]}
+    features = encoder.apply(table(tmp_path, **others)).to_dense()
+    both = torch.tensor([1.0, 0, 2 * 1.6931])
+    expected = torch.tensor([[0.0, 1, 0, 0, 1, 0], [*(both / both.norm()), 2.4495, 1, 0]])
+    torch.testing.assert_close(features, expected, atol=1e-4, rtol=0)
+
+
+def test_words_and_categories_never_seen_are_passed_over(tmp_path, encoder):
+    others = {"about": ["new words", "a new"], "x": ["2", "2"], "colour": ["green", "red"]}
+    assert encoder.apply(table(tmp_path, **others)).to_dense().tolist() == [[0] * 6, [1, 0, 0, 0, 0, 1]]
+
+
+def test_a_number_without_bounds_stays_finite(tmp_path, encoder):
+    others = {"about": ["a"], "x": ["-3e38"], "colour": ["red"]}
+    assert encoder.apply(table(tmp_path, **others)).to_dense()[0, 3] == -10_000
+
+
+@pytest.mark.parametrize(
+    ("others", "message"),
+    [
+        (
+            {"about": ["a"], "x": ["1"]},
+            "line 1: expected a column 'colour', which the features were learnt from; found",
+        ),
+        (
+            {"about": ["a"], "x": ["tall"], "colour": ["red"]},
+            "column 'x', line 2: expected a finite number, found 'tall'",
+        ),
+        ({"about": [""], "x": ["1"], "colour": ["red"]}, "column 'about', line 2: expected a value, found nothing"),
+    ],
+)
+def test_rows_that_do_not_fit_are_told(tmp_path, encoder, others, message):
+    with pytest.raises(InputError, match=message):
+        encoder.apply(table(tmp_path, **others))
+
+
+def test_an_encoder_is_read_as_it_was_written(tmp_path, encoder):
+    encoder.save(tmp_path / "encoder.json")
+    back = FeatureEncoder.load(tmp_path / "encoder.json")
+    assert back == encoder
+    rows = table(tmp_path, **COLUMNS)
+    assert back.apply(rows).to_dense().equal(encoder.apply(rows).to_dense())
+
+
+@pytest.mark.parametrize("content", ["{}", "[]", '{"columns": [{"kind": "color"}]}'])
+def test_a_file_that_is_no_encoder_is_told(tmp_path, content):
+    (tmp_path / "encoder.json").write_text(content)
+    with pytest.raises(InputError, match=r"encoder\.json: it does not describe how columns become features"):
+        FeatureEncoder.load(tmp_path / "encoder.json")

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from llp_core.datasets import get_dataset
+from llp_core.datasets.files import read_nodes
 from llp_core.errors import InputError
 
 NODES = "id,size,colour\n007,1,red\nb,2,blue\nc,3,red\n"
@@ -113,3 +114,10 @@ def test_the_example_in_the_tree_is_large_enough_for_the_pipeline(project_root, 
     assert (graph.num_nodes, graph.num_edges) == (400, 1075)
     assert graph.features.layout == torch.sparse_csr
     assert set(dropped.values()) == {0}
+
+
+def test_the_encoder_is_what_the_graph_was_encoded_by(raw, data_params):
+    FILES.download(raw, data_params())
+    graph, _ = FILES.load(raw, data_params())
+    encoder = FILES.encoder(raw, data_params())
+    assert encoder.apply(read_nodes(raw, data_params().files)).to_dense().equal(graph.features.to_dense())

@@ -1,0 +1,173 @@
+"""Commands about the registry: versions of the models, and which one is in use."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from llp_core.errors import InputError, Refused
+from llp_core.paths import PARAMS
+
+if TYPE_CHECKING:
+    from llp_core.gate import Verdict
+
+app = typer.Typer(help="Judge, promote, compare or roll back versions of the models.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_() -> None:
+    """List the versions, with Hits@20 of the served method on all test edges of each setting."""
+    from llp_core.names import SETTINGS
+    from llp_core.registry import champion, figures_of, numbers, read_version
+
+    root = Path.cwd()
+    in_use = champion(root)
+    typer.echo(f"{'':<8}{'version':>7}  {'made':<20}  {'data':<16}" + "".join(f"{name:>14}" for name in SETTINGS))
+    for number in numbers(root):
+        version, figures = read_version(root, number), figures_of(root, number)
+        data = version.data.name + (f" {version.data.version}" if version.data.version is not None else "")
+        shown = (f"{100 * figures.get(f'{name} all hits_at_20', float('nan')):.1f}" for name in SETTINGS)
+        mark = "in use" if in_use and in_use.version == number else ""
+        typer.echo(f"{mark:<8}{number:>7}  {version.made:<20}  {data:<16}" + "".join(f"{each:>14}" for each in shown))
+    if in_use is None:
+        typer.echo("No model is in use. `llp model promote` judges what the last run left.")
+
+
+@app.command()
+def show(
+    version: Annotated[int | None, typer.Argument(help="Else the one in use.", show_default=False)] = None,
+) -> None:
+    """Show a version's card, once its files are found to be as they were written."""
+    from llp_core.registry import open_version, version_folder
+    from llp_core.registry.records import CARD
+
+    root = Path.cwd()
+    number = version if version is not None else _in_use(root)
+    open_version(root, number)
+    typer.echo((version_folder(root, number) / CARD).read_text(encoding="utf-8"))
+    typer.echo(f"The version: {version_folder(root, number)}")
+
+
+@app.command()
+def judge() -> None:
+    """Say what the gate says of what the last run left, and change nothing. The exit code is 6 where it refuses."""
+    verdict = _judge(Path.cwd())
+    typer.echo(verdict.to_markdown())
+    if not verdict.promoted:
+        raise Refused(verdict.headline)
+
+
+@app.command()
+def promote(
+    version: Annotated[
+        int | None, typer.Argument(help="A version that is there, without the gate; else what the last run left.")
+    ] = None,
+    why: Annotated[str, typer.Option(help="Kept with the switch.")] = "by hand",
+) -> None:
+    """Put a model in use: what the last run left, if the gate lets it pass, or a version that is there.
+
+    A smoke test follows the switch; where it fails, the former model is in use again.
+
+    For example:
+
+      llp model promote
+
+      llp model promote 3 --why "the data of version 4 was wrong"
+    """
+    from llp_core.registry import promote as switch
+    from llp_core.registry import register
+
+    root = Path.cwd()
+    if version is None:
+        verdict = _judge(root)
+        typer.echo(verdict.to_markdown())
+        if not verdict.promoted:
+            raise Refused(verdict.headline)
+        version = register(root, verdict)
+    switch(root, version, why)
+    typer.echo(f"Version {version} is in use.")
+
+
+@app.command()
+def rollback(why: Annotated[str, typer.Option(help="Kept with the switch.")] = "by hand") -> None:
+    """Put the version in use that was in use before the present one."""
+    from llp_core.registry import rollback as back
+
+    typer.echo(f"Version {back(Path.cwd(), why)} is in use.")
+
+
+@app.command()
+def history() -> None:
+    """List every promotion and rollback."""
+    from llp_core.registry.versions import read_state
+
+    state = read_state(Path.cwd())
+    for event in state.history if state else ():
+        switch = f"{event.before if event.before is not None else '-'} -> {event.version or '-'}"
+        typer.echo(f"{event.at}  {switch:<10}  {event.what:<12}  {event.why}")
+
+
+@app.command()
+def diff(first: int, second: int) -> None:
+    """Show what differs between two versions: data, settings and figures, each on its own test edges.
+
+    For example:
+
+      llp model diff 1 2
+    """
+    from llp_core.registry import differing
+
+    rows = [("", f"version {first}", f"version {second}"), *differing(Path.cwd(), first, second)]
+    widths = [max(len(row[column]) for row in rows) for column in range(2)]
+    for name, one, other in rows:
+        typer.echo(f"{name:<{widths[0]}}  {one:<{widths[1]}}  {other}".rstrip())
+
+
+@app.command()
+def push() -> None:
+    """Send the versions, and which one is in use, to DVC's remote."""
+    from llp_core.registry import push as send
+
+    done = send(Path.cwd())
+    typer.echo(_told("Sent", done.versions) + (" The remote's model in use is now that of here." * done.switched))
+
+
+@app.command()
+def pull() -> None:
+    """Fetch the versions from DVC's remote; its model comes into use if that came after the one in use here."""
+    from llp_core.registry import pull as fetch
+
+    root = Path.cwd()
+    done = fetch(root)
+    typer.echo(_told("Fetched", done.versions) + (f" Version {_in_use(root)} is in use." if done.switched else ""))
+
+
+def _told(verb: str, versions: list[int]) -> str:
+    return f"{verb} {', '.join(f'version {number}' for number in versions) or 'no version'}."
+
+
+def _in_use(root: Path) -> int:
+    from llp_core.registry import champion
+
+    in_use = champion(root)
+    if in_use is None or in_use.version is None:
+        raise InputError("No model is in use. `llp model promote` judges what the last run left.")
+    return in_use.version
+
+
+def _judge(root: Path) -> "Verdict":
+    """The verdict on what the last run left, if that is of the present data and settings."""
+    from flows.bookkeeping import stage_status
+    from llp_core.config import load_params
+    from llp_core.gate import judge as of
+    from llp_core.registry import settle
+
+    settle(root)
+    params = load_params(PARAMS)
+    stale = [address for address, reasons in stage_status(root).items() if reasons]
+    if stale:
+        raise InputError(
+            f"{', '.join(stale[:3])}{' and others' * (len(stale) > 3)}: not up to date, so that what the last run left "
+            "is not of the present data and settings. Run `llp run-flow full` first."
+        )
+    return of(root, params)

@@ -1,0 +1,133 @@
+"""DVC opened in this process: the project's view, locked, and folders that DVC keeps by their content.
+
+Some of what is used here is inside DVC: pyproject.toml pins its version.
+"""
+
+import logging
+import shutil
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import yaml
+
+from llp_core.errors import InputError, LLPError
+
+if TYPE_CHECKING:
+    from dvc.repo import Repo
+    from dvc_data.hashfile.hash_info import HashInfo
+
+# DVC's own lock is for processes: a thread that finds it taken sleeps half a second before it looks again.
+_one_thread = threading.Lock()
+
+
+@contextmanager
+def dvc_repo(root: Path) -> "Iterator[Repo]":
+    """DVC's view of the project, locked against other threads and processes.
+
+    Raises:
+        LLPError: DVC could not do its part.
+    """
+    from dvc.exceptions import DvcException
+    from dvc.repo import Repo, lock_repo
+
+    # Its importing shows DVC's own lines on the terminal; the caller says what there is to say.
+    logging.getLogger("dvc").setLevel(logging.WARNING)
+    try:
+        with _one_thread, Repo(str(root), _wait_for_lock=True) as repo, lock_repo(repo):
+            yield repo
+    except DvcException as error:
+        raise LLPError(f"DVC: {error}") from error
+
+
+@contextmanager
+def unlocked(repo: "Repo") -> Iterator[None]:
+    """Lets other threads and processes use DVC during the block."""
+    repo.lock.unlock()
+    repo._reset()
+    _one_thread.release()
+    try:
+        yield
+    finally:
+        _one_thread.acquire()
+        repo.lock.lock()
+
+
+def track(root: Path, folder: Path) -> str:
+    """Puts a folder into DVC's cache and notes it in FOLDER.dvc, as `dvc add` does.
+
+    The folder itself is left as it is, also where the cache is set to link to it.
+
+    Args:
+        root: the project's folder.
+        folder: relative to it.
+
+    Returns:
+        DVC's hash of the folder. The same content has the same hash.
+    """
+    with dvc_repo(root) as repo:
+        (stage,) = repo.add(str(root / folder), relink=False)
+        return str(stage.outs[0].hash_info.value)
+
+
+def tracked_hash(root: Path, folder: Path) -> str | None:
+    """The hash that FOLDER.dvc notes; None where there is no such file."""
+    path = root / folder.with_name(f"{folder.name}.dvc")
+    if not path.is_file():
+        return None
+    return str(yaml.safe_load(path.read_text(encoding="utf-8"))["outs"][0]["md5"])
+
+
+def restore(root: Path, dvc_hash: str, target: Path) -> None:
+    """Fills an empty folder with what `track` gave this hash, from DVC's cache or else from the remote.
+
+    Raises:
+        InputError: neither holds all of it.
+    """
+    with dvc_repo(root) as repo:
+        if (files := _cached_files(repo, dvc_hash)) is None:
+            files = _pulled_files(repo, dvc_hash)
+        for relative, cached in files.items():
+            path = target / relative
+            path.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(cached, path)
+
+
+def _cached_files(repo: "Repo", dvc_hash: str) -> dict[Path, Path] | None:
+    """Each file of a folder -> where DVC's cache has it; None where the cache does not hold all of them."""
+    listed = _listed_files(repo, dvc_hash)
+    if listed is None:
+        return None
+    paths = {path: Path(repo.cache.local.oid_to_path(str(file.value))) for path, file in listed.items()}
+    return paths if all(path.is_file() for path in paths.values()) else None
+
+
+def _listed_files(repo: "Repo", dvc_hash: str) -> "dict[Path, HashInfo] | None":
+    """Each file of a folder -> its hash; None where the cache does not hold the list."""
+    from dvc_data.hashfile.hash_info import HashInfo
+    from dvc_data.hashfile.tree import Tree
+    from dvc_objects.errors import ObjectFormatError
+
+    try:
+        return {Path(*key): file for key, _, file in Tree.load(repo.cache.local, HashInfo("md5", dvc_hash))}
+    except (FileNotFoundError, ObjectFormatError):
+        return None
+
+
+def _pulled_files(repo: "Repo", dvc_hash: str) -> dict[Path, Path]:
+    from dvc.config import NoRemoteError
+    from dvc_data.hashfile.hash_info import HashInfo
+
+    folder = HashInfo("md5", dvc_hash)
+    with suppress(NoRemoteError):
+        repo.cloud.pull([folder])  # the list of its files
+        if (listed := _listed_files(repo, dvc_hash)) is not None:
+            repo.cloud.pull(listed.values())
+    if (files := _cached_files(repo, dvc_hash)) is None:
+        raise InputError(
+            f"{dvc_hash}: neither DVC's cache nor its remote holds all of it. Where another copy of the project has "
+            "it, run `dvc push` there; `dvc remote list` shows the remote."
+        )
+    return files

@@ -1,0 +1,30 @@
+"""Versions of the models: folders that never change, and which one is in use."""
+
+from llp_core.registry.candidate import candidate_hash
+from llp_core.registry.champion import champion, promote, rollback, settle
+from llp_core.registry.compare import differing, figures_of
+from llp_core.registry.records import Champion, DataUsed, Event, ModelVersion
+from llp_core.registry.register import register
+from llp_core.registry.remote import pull, push
+from llp_core.registry.versions import numbers, open_version, read_version, version_folder
+
+__all__ = [
+    "Champion",
+    "DataUsed",
+    "Event",
+    "ModelVersion",
+    "candidate_hash",
+    "champion",
+    "differing",
+    "figures_of",
+    "numbers",
+    "open_version",
+    "promote",
+    "pull",
+    "push",
+    "read_version",
+    "register",
+    "rollback",
+    "settle",
+    "version_folder",
+]

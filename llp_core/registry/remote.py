@@ -1,0 +1,164 @@
+"""Versions go to DVC's remote and come from it, with a list of them beside them. Neither git nor an identity is needed.
+
+The remote holds files by their content alone, so that list, `models.json`, says which versions there are and which one
+is in use: what champion.json says, and DVC's hash of each version's folder.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from llp_core import paths
+from llp_core.dvc_repo import dvc_repo, restore, track, tracked_hash
+from llp_core.errors import InputError
+from llp_core.registry.champion import settle
+from llp_core.registry.records import CHAMPION, MANIFEST, Champion, ModelVersion, folder_name
+from llp_core.registry.versions import differences, numbers, open_version, read_state, registry_lock, version_folder
+from llp_core.store import read_json, swapped_folder, write_json
+
+INDEX = "models.json"
+"""On the remote: version -> DVC's hash, and what champion.json holds."""
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """What a push or a pull did.
+
+    Attributes:
+        versions: that were sent or fetched.
+        switched: whether the model in use there (push) or here (pull) is another now.
+    """
+
+    versions: list[int]
+    switched: bool
+
+
+def push(root: Path) -> Transfer:
+    """Sends all versions that the remote has not got, and which one is in use.
+
+    Raises:
+        InputError: there is no remote, a version is not as it was written, or the remote has another model of the
+            same number or knows of switches that are not known here.
+        LLPError: DVC could not do its part.
+    """
+    with registry_lock(root):
+        there = _read_index(root)
+        here = {str(number): _tracked(root, number) for number in numbers(root)}
+        _require_same(there["versions"], here)
+        own = _history(read_state(root))
+        if not _continues(own, there["champion"]):
+            raise InputError(
+                "The remote knows of promotions or rollbacks that are not known here. Run `llp model pull` first."
+            )
+        new = [number for number in here if number not in there["versions"]]
+        _send(root, [int(number) for number in new])
+        state = read_state(root)
+        index = {"versions": there["versions"] | here, "champion": state.to_json() if state else None}
+        _write_index(root, index)
+        return Transfer([int(number) for number in new], switched=own != _history_of(there["champion"]))
+
+
+def pull(root: Path) -> Transfer:
+    """Fetches all versions that are not here, and puts the remote's version in use where it came after the one here.
+
+    Where another was put in use here meanwhile it stays, and the next push makes it that of the remote.
+
+    Raises:
+        InputError: there is no remote, it has another model of the same number, or a version does not arrive as it
+            was written.
+        LLPError: DVC could not do its part, or the version in use failed its smoke test.
+    """
+    with registry_lock(root):
+        there = _read_index(root)
+        here = {str(number): _tracked(root, number) for number in numbers(root)}
+        _require_same(there["versions"], here)
+        new = {number: dvc for number, dvc in there["versions"].items() if number not in here}
+        for number, dvc in new.items():
+            _fetch(root, int(number), dvc)
+        switched = _take_history(root, there["champion"])
+    if switched:
+        settle(root)
+    return Transfer([int(number) for number in new], switched)
+
+
+def _take_history(root: Path, theirs: dict[str, Any] | None) -> bool:
+    """Puts the remote's version in use where it came after the one here; else keeps what was switched on both sides."""
+    path, state = root / paths.MODELS / CHAMPION, read_state(root)
+    own = _history(state)
+    if theirs is None or own[: len(theirs["history"])] == theirs["history"]:
+        return False
+    if state is None or _continues(theirs["history"], state.to_json()):
+        write_json(path, {**theirs, "tested": False})
+        return True
+    more = [event for event in own if event not in theirs["history"]]
+    write_json(path, {**state.to_json(), "history": [*theirs["history"], *more]})
+    return False
+
+
+def _tracked(root: Path, number: int) -> str:
+    """DVC's hash of a version, which is in its cache."""
+    open_version(root, number)
+    folder = paths.MODELS / folder_name(number)
+    return tracked_hash(root, folder) or track(root, folder)
+
+
+def _fetch(root: Path, number: int, dvc: str) -> None:
+    with swapped_folder(version_folder(root, number)) as folder:
+        restore(root, dvc, folder)
+        version = ModelVersion.from_json(read_json(folder / MANIFEST))
+        if problems := differences(folder, version.files):
+            raise InputError(f"version {number} of the models did not arrive as it was written: {'; '.join(problems)}.")
+    track(root, paths.MODELS / folder_name(number))
+
+
+def _require_same(there: dict[str, str], here: dict[str, str]) -> None:
+    other = [number for number in here if there.get(number, here[number]) != here[number]]
+    if other:
+        raise InputError(
+            f"version {other[0]} of the models: the remote has another model of this number, made in another copy of "
+            "the project. Only one copy may make versions for a remote: take another remote, or move "
+            f"{paths.MODELS} away and run `llp model pull`."
+        )
+
+
+def _history(state: Champion | None) -> list[Any]:
+    return _history_of(state.to_json() if state is not None else None)
+
+
+def _history_of(champion: dict[str, Any] | None) -> list[Any]:
+    return list(champion["history"]) if champion is not None else []
+
+
+def _continues(history: list[Any], champion: dict[str, Any] | None) -> bool:
+    """Whether a history begins with all of another's."""
+    earlier = _history_of(champion)
+    return history[: len(earlier)] == earlier
+
+
+def _send(root: Path, new: Sequence[int]) -> None:
+    if new:
+        with dvc_repo(root) as repo:
+            repo.push(targets=[str(version_folder(root, number)) for number in new])
+
+
+def _read_index(root: Path) -> dict[str, Any]:
+    with dvc_repo(root) as repo:
+        remote = repo.cloud.get_remote()
+        path = remote.fs.join(remote.path, INDEX)
+        if not remote.fs.exists(path):
+            return {"versions": {}, "champion": None}
+        with remote.fs.open(path, "r", encoding="utf-8") as file:
+            index: dict[str, Any] = json.load(file)
+            return index
+
+
+def _write_index(root: Path, index: dict[str, Any]) -> None:
+    with dvc_repo(root) as repo, TemporaryDirectory() as temporary:
+        remote = repo.cloud.get_remote()
+        remote.fs.makedirs(remote.path, exist_ok=True)
+        local = Path(temporary) / INDEX
+        write_json(local, index)
+        remote.fs.put_file(str(local), remote.fs.join(remote.path, INDEX))

@@ -1,0 +1,127 @@
+"""Versions of the models: folders that are written once, and read only where they are as they were written."""
+
+import dataclasses
+import hashlib
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from llp_core import paths
+from llp_core.errors import InputError
+from llp_core.locks import locked
+from llp_core.registry.records import CHAMPION, MANIFEST, Champion, ModelVersion, folder_name
+from llp_core.store import read_json, write_json
+
+
+@contextmanager
+def registry_lock(root: Path) -> Iterator[None]:
+    """Keeps other processes from changing the registry during the block; before it, clears what killed ones left."""
+    with locked(root / paths.MODELS / ".lock"):
+        for leftover in (root / paths.MODELS).glob(".v*.new"):
+            shutil.rmtree(leftover)
+        for half in (root / paths.MODELS).glob(f".{CHAMPION}.*"):
+            half.unlink()
+        yield
+
+
+def version_folder(root: Path, number: int) -> Path:
+    """Where a version lies."""
+    return root / paths.MODELS / folder_name(number)
+
+
+def numbers(root: Path) -> list[int]:
+    """Of all versions that are here, in ascending order."""
+    return sorted(int(path.name[1:]) for path in (root / paths.MODELS).glob("v[0-9]*") if path.is_dir())
+
+
+def next_number(root: Path) -> int:
+    """The number of the next version: above all that are here, or are known to have been."""
+    noted = [int(path.stem[1:]) for path in (root / paths.MODELS).glob("v[0-9]*.dvc")]
+    state = read_state(root)
+    used = [event.version for event in state.history if event.version is not None] if state else []
+    return 1 + max([*numbers(root), *noted, *used], default=0)
+
+
+def read_version(root: Path, number: int) -> ModelVersion:
+    """What a version says of itself.
+
+    Raises:
+        InputError: there is no such version, or its manifest is not readable.
+    """
+    path = version_folder(root, number) / MANIFEST
+    if not path.is_file():
+        there = numbers(root)
+        told = f"there are {', '.join(map(str, there))}" if there else "there is none"
+        raise InputError(f"version {number} of the models: not found in {paths.MODELS}; {told}.")
+    try:
+        return ModelVersion.from_json(read_json(path))
+    except (LookupError, TypeError) as error:
+        raise InputError(f"{path}: it does not describe a version of the models ({error}).") from None
+
+
+def open_version(root: Path, number: int) -> ModelVersion:
+    """What a version says of itself, once all of its files are found to be as they were written.
+
+    Raises:
+        InputError: there is no such version, or a file in it was changed, added or removed; the message names it.
+    """
+    version = read_version(root, number)
+    folder = version_folder(root, number)
+    if problems := [*differences(folder, version.files), *_manifest_problems(root, number)]:
+        raise InputError(
+            f"{paths.MODELS / version.name}: it is not as it was written: {'; '.join(problems)}. A version never "
+            "changes: remove the folder and run `llp model pull`, or take another version."
+        )
+    return version
+
+
+def differences(folder: Path, files: dict[str, str]) -> list[str]:
+    """How a folder differs from name -> sha256 of what it held, each file in words; its manifest is passed over."""
+    found = {str(path.relative_to(folder)): path for path in sorted(folder.rglob("*")) if not path.is_dir()}
+    found.pop(MANIFEST, None)
+    missing = [f"{name} is missing" for name in files if name not in found]
+    more = [f"{name} was added" for name in found if name not in files]
+    changed = [f"{name} was changed" for name in files if name in found and sha256(found[name]) != files[name]]
+    return [*missing, *more, *changed]
+
+
+def _manifest_problems(root: Path, number: int) -> list[str]:
+    state = read_state(root)
+    noted = {event.manifest for event in state.history if event.version == number} if state else set()
+    if noted and sha256(version_folder(root, number) / MANIFEST) not in noted:
+        return [f"{MANIFEST} was changed since this version came into use"]
+    return []
+
+
+def read_state(root: Path) -> Champion | None:
+    """All of champion.json; None before the first promotion.
+
+    Raises:
+        InputError: the file is not readable.
+    """
+    path = root / paths.MODELS / CHAMPION
+    if not path.is_file():
+        return None
+    try:
+        return Champion.from_json(read_json(path))
+    except (LookupError, TypeError) as error:
+        raise InputError(f"{path}: it does not say which version of the models is in use ({error}).") from None
+
+
+def write_manifest(folder: Path, version: ModelVersion) -> None:
+    """Ends a version's folder: notes the hash of each file in it."""
+    files = {str(path.relative_to(folder)): sha256(path) for path in sorted(folder.rglob("*")) if path.is_file()}
+    write_json(folder / MANIFEST, dataclasses.replace(version, files=files).to_json())
+
+
+def sha256(path: Path) -> str:
+    """Of a file's content."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def now() -> str:
+    """In UTC, ISO 8601, to the second."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,87 @@
+"""What a retraining decides beside the gate: whether there is anything to do, and what is kept of a decision."""
+
+import tempfile
+from pathlib import Path
+
+from llp_core import paths
+from llp_core.config import Params
+from llp_core.drift import DriftReport, drift_between
+from llp_core.gate import Verdict
+from llp_core.live import current_version, extract, versions
+from llp_core.live.records import LIVE
+from llp_core.registry import candidate_hash, champion, numbers, read_version
+from llp_core.store import new_folder, read_json, write_json
+
+
+def decided(root: Path, params: Params) -> str | None:
+    """Why the models that the pipeline left need no judgement, in words; None where they do.
+
+    They need none where they are in use, where they were and gave way, or where the gate refused them by today's
+    rules and beside today's model in use.
+
+    Raises:
+        InputError: the pipeline has not run in each setting, or the registry is not readable.
+    """
+    digest, state = candidate_hash(root), champion(root)
+    for number in numbers(root):
+        if read_version(root, number).candidate != digest:
+            continue
+        if state is not None and state.version == number:
+            return f"version {number} of the models is what they are, and in use"
+        if state is not None and any(number in (event.version, event.before) for event in state.history):
+            return f"version {number} of the models is what they are; it was in use and gave way: {state.why}"
+        return None  # it passed the gate, and the process was killed before it came into use
+    path = decision_folder(digest) / "verdict.json"
+    if not (root / path).is_file():
+        return None
+    kept = read_json(root / path)
+    if kept["circumstances"] != _circumstances(root, params) or kept["verdict"]["promoted"]:
+        return None
+    return f"the gate refused them: {path.with_suffix('.md')}"
+
+
+def keep_decision(root: Path, params: Params, verdict: Verdict, drift: DriftReport | None) -> Path:
+    """Writes a verdict, and what had drifted, to a folder of its own.
+
+    Returns:
+        The verdict in Markdown, relative to `root`.
+    """
+    folder = decision_folder(verdict.candidate)
+    with new_folder(root / folder, {"stage": "retrain"}) as new:
+        kept = {"verdict": verdict.to_json(), "circumstances": _circumstances(root, params)}
+        write_json(new / "verdict.json", kept)
+        (new / "verdict.md").write_text(verdict.to_markdown(), encoding="utf-8")
+        if drift is not None:
+            write_json(new / "drift.json", drift.to_json())
+            (new / "drift.md").write_text(drift.to_markdown(), encoding="utf-8")
+    return folder / "verdict.md"
+
+
+def drift_since_champion(root: Path, params: Params) -> DriftReport | None:
+    """How the live data differs from that of the model in use.
+
+    None where there is no live data or no model in use, the model was made of other data, or the two are the same.
+
+    Raises:
+        InputError: DVC has not got the version of the data that the model was made of.
+    """
+    state, now = champion(root), current_version(root)
+    if state is None or state.version is None or now is None or params.data.name != "files":
+        return None
+    before = read_version(root, state.version).data.version
+    if before in (None, now) or before not in {version.number for version in versions(root)}:
+        return None
+    with tempfile.TemporaryDirectory(prefix="llp-drift-") as folder:
+        extract(root, before, Path(folder))
+        return drift_between(Path(folder), root / LIVE, params.data)
+
+
+def decision_folder(candidate: str) -> Path:
+    """Of the decision on a candidate, relative to the project's folder."""
+    return paths.RETRAINING / candidate[:16]
+
+
+def _circumstances(root: Path, params: Params) -> dict[str, object]:
+    """What a verdict depends on beside the candidate."""
+    state = champion(root)
+    return {"gate": params.gate.model_dump(mode="json"), "champion": None if state is None else state.version}

@@ -1,0 +1,162 @@
+"""Versions go to DVC's remote and come from it, with git and without, and nobody's name is asked."""
+
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from candidate_project import copied, edit_json, nudge
+
+from llp_core.dvc_repo import dvc_repo, track
+from llp_core.errors import InputError, LLPError
+from llp_core.registry import champion, numbers, open_version, promote, pull, push, register, rollback
+from llp_core.registry.remote import Transfer
+
+
+@pytest.fixture
+def copy(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Path]:
+    """Makes copies of a project, all with one remote, on a machine where git knows nobody."""
+    (tmp_path / "home").mkdir()
+    for name in ("HOME", "XDG_CONFIG_HOME"):
+        monkeypatch.setenv(name, str(tmp_path / "home"))
+    for name in ("GIT_AUTHOR_NAME", "GIT_AUTHOR_EMAIL", "GIT_COMMITTER_NAME", "GIT_COMMITTER_EMAIL", "EMAIL"):
+        monkeypatch.delenv(name, raising=False)
+    (tmp_path / "remote").mkdir()
+
+    def make(name: str, git: bool = False) -> Path:
+        from dvc.repo import Repo
+
+        root = copied(tmp_path_factory, tmp_path / name)
+        if git:
+            subprocess.run(["git", "init", "--quiet"], cwd=root, check=True)
+        Repo.init(str(root), no_scm=not git).close()
+        core = ["[core]", "analytics = false", "remote = store"] + ["no_scm = true"] * (not git)
+        remote = ["['remote \"store\"']", f"url = {tmp_path}/remote"]
+        (root / ".dvc" / "config").write_text("\n".join([*core, *remote, ""]))
+        return root
+
+    return make
+
+
+def files(root: Path, number: int) -> dict[str, bytes]:
+    folder = root / f"models/v{number:04}"
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def in_use(root: Path) -> int | None:
+    state = champion(root)
+    return None if state is None else state.version
+
+
+@pytest.mark.parametrize("git", [False, True])
+def test_versions_and_the_model_in_use_arrive(copy: Callable[..., Path], git: bool) -> None:
+    here, there = copy("here", git=git), copy("there")
+    promote(here, register(here), "first")
+    sent = push(here)
+    assert (sent.versions, sent.switched) == ([1], True)
+    got = pull(there)
+    assert (got.versions, got.switched) == ([1], True)
+    assert files(there, 1) == files(here, 1)
+    assert champion(there) == champion(here)
+    assert open_version(there, 1).number == 1
+
+    nudge(here)
+    promote(here, register(here), "second")
+    rollback(here, "by hand")
+    assert push(here).versions == [2]
+    assert (push(here).versions, push(here).switched) == ([], False)
+    got = pull(there)
+    assert (got.versions, got.switched) == ([2], True)
+    assert in_use(there) == 1
+    assert champion(there) == champion(here)
+    assert (pull(there).versions, pull(there).switched) == ([], False)
+
+
+def test_a_version_goes_back_even_where_it_was_lost(copy: Callable[..., Path]) -> None:
+    here = copy("here")
+    promote(here, register(here), "first")
+    push(here)
+    before = files(here, 1)
+    shutil.rmtree(here / "models")
+    shutil.rmtree(here / ".dvc" / "cache")
+    assert pull(here).versions == [1]
+    assert files(here, 1) == before
+    assert in_use(here) == 1
+
+
+def test_what_was_switched_here_is_not_overruled(copy: Callable[..., Path]) -> None:
+    here, there = copy("here"), copy("there")
+    for _ in range(2):
+        promote(here, register(here), "at first")
+        nudge(here)
+    push(here)
+    pull(there)
+    rollback(here, "by one")
+    push(here)
+    rollback(there, "by another")
+    promote(there, 2, "after all")
+    with pytest.raises(InputError, match="knows of promotions or rollbacks that are not known here"):
+        push(there)
+    assert pull(there) == Transfer(versions=[], switched=False)
+    assert in_use(there) == 2
+    assert push(there) == Transfer(versions=[], switched=True)
+    assert pull(here) == Transfer(versions=[], switched=True)
+    assert in_use(here) == 2
+    state = champion(here)
+    assert state is not None
+    assert [event.why for event in state.history] == ["at first", "at first", "by one", "by another", "after all"]
+
+
+def test_two_models_of_one_number_are_told_apart(copy: Callable[..., Path]) -> None:
+    here, there = copy("here"), copy("there")
+    register(here)
+    push(here)
+    nudge(there)
+    register(there)
+    for transfer in (push, pull):
+        with pytest.raises(InputError, match="version 1 of the models: the remote has another model of this number"):
+            transfer(there)
+    assert files(there, 1) != files(here, 1)
+
+
+def test_a_push_does_not_forget_what_the_remote_knows(copy: Callable[..., Path]) -> None:
+    here, there = copy("here"), copy("there")
+    promote(here, register(here), "first")
+    push(here)
+    with pytest.raises(InputError, match=r"not known here\. Run `llp model pull` first"):
+        push(there)
+    pull(there)
+    assert push(there) == Transfer(versions=[], switched=False)
+
+
+def test_a_changed_version_is_not_sent(copy: Callable[..., Path], tmp_path: Path) -> None:
+    here = copy("here")
+    register(here)
+    (here / "models/v0001/CARD.md").write_text("better than it is")
+    with pytest.raises(InputError, match=r"CARD\.md was changed"):
+        push(here)
+    assert not (tmp_path / "remote/models.json").exists()
+
+
+def test_a_version_that_arrives_changed_is_not_taken(copy: Callable[..., Path], tmp_path: Path) -> None:
+    here, there = copy("here"), copy("there")
+    register(here)
+    edit_json(here / "models/v0001/manifest.json", files={"CARD.md": "0"})
+    dvc = track(here, Path("models/v0001"))
+    with dvc_repo(here) as repo:
+        repo.push(targets=[str(here / "models/v0001")])
+    (tmp_path / "remote/models.json").write_text(f'{{"versions": {{"1": "{dvc}"}}, "champion": null}}')
+    with pytest.raises(InputError, match="version 1 of the models did not arrive as it was written: "):
+        pull(there)
+    assert numbers(there) == []
+
+
+def test_without_a_remote_dvc_says_what_to_do(copy: Callable[..., Path]) -> None:
+    here = copy("here")
+    (here / ".dvc/config").write_text("[core]\n    no_scm = true\n")
+    register(here)
+    with pytest.raises(LLPError, match="dvc remote add -d"):
+        push(here)
