@@ -7,16 +7,19 @@ from pathlib import Path
 
 import pytest
 import torch
-from candidate_project import edit_json, nudge, sabotage
+from candidate_project import change, edit_json, nudge, sabotage
 
 from llp_core import paths
 from llp_core.config import load_params
 from llp_core.errors import InputError
 from llp_core.gate import judge
 from llp_core.hashing import node_hashes, pair_hashes
+from llp_core.live import start
+from llp_core.live.records import LIVE
 from llp_core.models import NodeFeatures, load_model
 from llp_core.names import SETTINGS
 from llp_core.registry import candidate_hash, numbers, open_version, promote, register
+from llp_core.registry.register import data_version_of
 from llp_core.registry.smoke import SmokeFailed, smoke_test, write_smoke
 from llp_core.store import load, read_tensors
 from llp_core.types import Graph, LinkSplit
@@ -132,6 +135,24 @@ def test_a_number_is_never_given_twice(project: Path) -> None:
     shutil.rmtree("models/v0002")
     sabotage(project, seed=1)
     assert register(project) == 3
+
+
+@pytest.mark.filterwarnings("ignore:_NoneStep.value:DeprecationWarning")
+def test_a_version_knows_which_version_of_the_live_data_it_was_trained_on(project: Path) -> None:
+    from dvc.repo import Repo
+
+    Repo.init(str(project), no_scm=True).close()
+    start(project, load_params(paths.PARAMS))
+    live = {name: hashlib.sha256((LIVE / name).read_bytes()).hexdigest() for name in ("nodes.parquet", "edges.parquet")}
+    assert data_version_of(project, live) == 1
+    assert data_version_of(project, live | {"nodes.parquet": "0"}) is None
+    assert data_version_of(project, {}) is None
+    for name in ("nodes", "edges"):
+        (paths.RAW / f"{name}.csv").unlink()
+        shutil.copy(LIVE / f"{name}.parquet", paths.RAW)
+    files = load_params(paths.PARAMS).data.files.model_dump()
+    change(project, {"data": {"files": files | {name: str(LIVE / f"{name}.parquet") for name in ("nodes", "edges")}}})
+    assert open_version(project, register(project)).data.version == 1
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,156 @@
+"""A small project with live data whose retrainings really run, and what to ask of it."""
+
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import yaml
+from tiny_project import ROOT
+from untuned_params import copy_untuned
+
+from llp_core.cli import main
+from llp_core.live import versions as data_versions
+from llp_core.registry import numbers, open_version, version_folder
+from llp_core.registry.smoke import smoke_test
+
+SMALL: dict[str, dict[str, Any]] = {
+    "data": {"name": "files"},
+    "teacher": {"hidden": 16, "max_epochs": 20},
+    "contexts": {"rounds": 2},
+    "student": {"hidden": 16, "max_epochs": 20},
+    "latency": {"pairs": [10], "seconds": 0.01},
+    "gate": {"request_pairs": 10, "max_p99_ms": 1000.0, "floor_hits_at_20": 0.01, "floor_mrr": 0.001},
+}
+NEW_NODES = 20
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+@dataclass(frozen=True)
+class Nightly:
+    """The project's folder, and what to do with it and ask of it."""
+
+    root: Path
+
+    def llp(self, *arguments: str) -> Ended:
+        """Runs `llp` in this process."""
+        out, err = io.StringIO(), io.StringIO()
+        with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+            patch.chdir(self.root)
+            patch.setenv("DVC_SITE_CACHE_DIR", self._site_cache)
+            patch.setattr(sys, "argv", ["llp", *arguments])
+            with pytest.raises(SystemExit) as end:
+                main()
+        return Ended(int(end.value.code or 0), out.getvalue(), err.getvalue())
+
+    def retrain(self) -> Ended:
+        """Runs `llp run-flow retrain` in this process."""
+        return self.llp("run-flow", "retrain")
+
+    def run(self, script: str, *arguments: str) -> int:
+        """The exit code of a Python script in a process of its own that uses the tests' Prefect server."""
+        from prefect.settings import PREFECT_API_URL
+
+        settings = {"DVC_SITE_CACHE_DIR": self._site_cache, "PREFECT_API_URL": str(PREFECT_API_URL.value())}
+        command = [sys.executable, "-c", script, *arguments]
+        return subprocess.run(command, cwd=self.root, env=os.environ | settings, timeout=300).returncode
+
+    @property
+    def _site_cache(self) -> str:
+        return str(self.root / ".dvc" / "site_cache")
+
+    def change(self, changes: dict[str, dict[str, Any]]) -> None:
+        """Changes settings in params.yaml."""
+        params = yaml.safe_load((self.root / "params.yaml").read_text())
+        for section, values in changes.items():
+            params[section] |= values
+        (self.root / "params.yaml").write_text(yaml.safe_dump(params))
+
+    def drop(self, name: str, table: pd.DataFrame) -> None:
+        """Puts a file where the next retraining finds it."""
+        (self.root / "data" / "incoming").mkdir(exist_ok=True)
+        table.to_csv(self.root / "data" / "incoming" / name, index=False)
+
+    def drop_new_data(self) -> None:
+        """Twins of known nodes with an edge or two each, some of them among the new ones, and a file that is poisoned."""
+        nodes = pd.read_csv(ROOT / "data" / "embedded" / "example" / "nodes.csv", dtype=str).head(NEW_NODES)
+        twins = nodes.assign(id="new-" + nodes["id"])
+        known = pd.DataFrame({"source": twins["id"], "target": nodes["id"]})
+        among = pd.DataFrame({"source": twins["id"][:-1].to_numpy(), "target": twins["id"][1:].to_numpy()})
+        self.drop("day-nodes.csv", twins)
+        self.drop("day-edges.csv", pd.concat([known, among]))
+        self.drop("poisoned.csv", pd.DataFrame({"source": ["androguard"], "target": ["nobody-knows-it"]}))
+
+    def copy(self, target: Path) -> "Nightly":
+        """The same project elsewhere."""
+        shutil.copytree(self.root, target)
+        return Nightly(target)
+
+    def champion(self) -> dict[str, Any]:
+        """What champion.json holds."""
+        state: dict[str, Any] = json.loads((self.root / "models" / "champion.json").read_text())
+        return state
+
+    def decision(self, name: str) -> Any:
+        """The file of this name that the last decision left."""
+        folders = (self.root / "data" / "retraining").iterdir()
+        return json.loads((max(folders, key=lambda path: path.stat().st_mtime_ns) / name).read_text())
+
+    def files(self) -> dict[str, tuple[int, int]]:
+        """Size and time of each file but DVC's own: what must stay where nothing is done."""
+        found = {path: path.stat() for path in self.root.rglob("*") if path.is_file()}
+        own = self.root / ".dvc"
+        return {
+            str(path.relative_to(self.root)): (stat.st_size, stat.st_mtime_ns)
+            for path, stat in found.items()
+            if own not in path.parents and path.name != ".lock"
+        }
+
+    def outcome(self) -> dict[str, Any]:
+        """What must be the same however often a retraining was killed. All that is there is found to be whole."""
+        for number in numbers(self.root):
+            open_version(self.root, number)
+            smoke_test(version_folder(self.root, number))
+        state = self.champion()
+        assert state["tested"]
+        weights = sorted((self.root / "models").rglob("*.safetensors"))
+        return {
+            "champion": state["version"],
+            "switches": [(event["what"], event["version"], event["before"]) for event in state["history"]],
+            "registry": sorted(str(path.relative_to(self.root)) for path in (self.root / "models").rglob("*")),
+            "weights": {str(path.relative_to(self.root)): path.read_bytes() for path in weights},
+            "data": [(each.number, each.after, each.counts, each.files) for each in data_versions(self.root)],
+            "decisions": sorted(path.name for path in (self.root / "data" / "retraining").iterdir()),
+            "incoming": sorted(path.name for path in (self.root / "data").glob("incoming/*")),
+            "quarantine": sorted(path.name for path in (self.root / "data").glob("quarantine/*")),
+        }
+
+
+def started(root: Path) -> Nightly:
+    """A new project with live data, whose pipeline has never run."""
+    subprocess.run(["git", "init", "--quiet", str(root)], check=True)
+    for name in (".dvc/config", ".dvcignore", ".gitignore", "dvc.yaml"):
+        (root / name).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / name, root / name)
+    copy_untuned(root)
+    shutil.copytree(ROOT / "data" / "embedded", root / "data" / "embedded")
+    project = Nightly(root)
+    project.change(SMALL)
+    assert project.llp("data", "start").code == 0
+    return project

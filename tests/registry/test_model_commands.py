@@ -1,0 +1,119 @@
+"""`llp model ...`: what it prints, what it changes, and how it ends."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from candidate_project import ROOT, change, nudge, sabotage
+from typer.testing import CliRunner
+
+from llp_core.cli.app import app
+from llp_core.errors import InputError, Refused
+from llp_core.registry import champion, promote, register
+
+pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep.value:DeprecationWarning")
+
+
+def llp(*arguments: str) -> str:
+    """What a command prints; its error is raised."""
+    result = CliRunner().invoke(app, ["model", *arguments], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def failing(kind: type[Exception], message: str, *arguments: str) -> str:
+    """What a command prints that ends in an error."""
+    result = CliRunner().invoke(app, ["model", *arguments])
+    assert type(result.exception) is kind
+    assert message in str(result.exception)
+    return result.output
+
+
+@pytest.fixture
+def two(project: Path) -> Path:
+    """A project with versions 1 and 2, the second one in use."""
+    promote(project, register(project), "the first")
+    nudge(project)
+    change(project, {"student": {"max_epochs": 41}})
+    promote(project, register(project), "a little better")
+    return project
+
+
+def test_list_and_history(two: Path) -> None:
+    header, first, second = llp("list").splitlines()
+    assert header.split() == ["version", "made", "data", "transductive", "production", "cold_start"]
+    assert first.split()[:1] == ["1"]
+    assert second.split()[:3] == ["in", "use", "2"]
+    assert "files" in second
+    lines = [line.split(maxsplit=1)[1] for line in llp("history").splitlines()]
+    assert lines == ["- -> 1      promoted      the first", "1 -> 2      promoted      a little better"]
+
+
+def test_show(two: Path) -> None:
+    assert llp("show").startswith("# Model v0002\n")
+    assert llp("show", "1").startswith("# Model v0001\n")
+    (two / "models/v0001/CARD.md").write_text("")
+    failing(InputError, "CARD.md was changed", "show", "1")
+
+
+def test_diff(two: Path) -> None:
+    lines = [line.split() for line in llp("diff", "1", "2").splitlines()]
+    assert lines[0] == ["version", "1", "version", "2"]
+    assert ["student.max_epochs", "40", "41"] in lines
+    assert all(line[0] in ("version", "made", "student.max_epochs") for line in lines)
+    failing(InputError, "version 7 of the models: not found in models; there are 1, 2", "diff", "1", "7")
+
+
+def test_rollback_and_promotion_by_hand(two: Path) -> None:
+    assert llp("rollback", "--why", "complaints") == "Version 1 is in use.\n"
+    assert llp("promote", "2") == "Version 2 is in use.\n"
+    state = champion(two)
+    assert state is not None
+    assert [event.why for event in state.history] == ["the first", "a little better", "complaints", "by hand"]
+    failing(InputError, "version 9 of the models: not found", "promote", "9")
+
+
+def test_with_nothing_in_use_it_says_what_to_do(project: Path) -> None:
+    assert llp("list").splitlines()[-1] == "No model is in use. `llp model promote` judges what the last run left."
+    assert llp("history") == ""
+    failing(InputError, "No model is in use. `llp model promote`", "show")
+    failing(InputError, "nothing to roll back to", "rollback")
+
+
+@pytest.fixture
+def recorded(project: Path) -> Path:
+    """A project whose run DVC has recorded, but for the report."""
+    from dvc.repo import Repo
+
+    shutil.copy(ROOT / "dvc.yaml", project)
+    Repo.init(str(project), no_scm=True).close()
+    record(project)
+    return project
+
+
+def record(root: Path) -> None:
+    """Has DVC take what is there for what the stages made."""
+    from dvc.repo import Repo
+
+    with Repo(str(root)) as repo:
+        for stage in [
+            stage for stage in repo.index.stages if stage.addressing != "report" and not stage.is_data_source
+        ]:
+            repo.commit(force=True, target=stage.addressing)
+
+
+def test_what_the_last_run_left_goes_through_the_gate(recorded: Path) -> None:
+    assert "**The candidate passes all " in llp("judge")
+    assert champion(recorded) is None
+    assert llp("promote").endswith("Version 1 is in use.\n")
+
+    sabotage(recorded)
+    failing(InputError, "student@transductive", "judge")
+    record(recorded)
+    printed = failing(Refused, "rules, and version 1 stays in use.", "promote")
+    assert "- transductive, all, Hits@20: " in printed
+    assert Refused.exit_code == 6
+    assert llp("list").count("\n") == 2
+
+    change(recorded, {"contexts": {"rounds": 3}})
+    failing(InputError, "Run `llp run-flow full` first", "promote")
