@@ -24,8 +24,11 @@ HOST = "127.0.0.1"
 DEPLOYMENTS = Path("prefect.yaml")
 START_SECONDS = 300.0
 """The first start makes the database: 10 seconds on a quiet machine."""
-STOP_SECONDS = 60.0
+ANSWER_SECONDS = 60.0
+"""A server that runs may be busy for so long."""
+RUN_SECONDS = 60.0
 """A run that is told to end saves what it has."""
+STOP_SECONDS = 20.0
 _PREFECT = (sys.executable, "-m", "prefect", "--no-prompt")
 _LOG_LEVELS = {"PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "INFO", "PREFECT_INTERNAL_LOGGING_LEVEL": "ERROR"}
 
@@ -140,12 +143,12 @@ def _end_runs(now: Standing, tell: Callable[[str], None]) -> None:
 
     if now.worker:
         tell("Ending the runs of the worker")
-        cancel_runs(now.api, STOP_SECONDS)
+        cancel_runs(now.api, RUN_SECONDS)
     give_up_lost_runs(now.api)
 
 
 def _require_answer(now: Standing) -> None:
-    if not wait_until(now.answers, STOP_SECONDS):
+    if not wait_until(now.answers, ANSWER_SECONDS):
         raise LLPError(
             f"The server, process {now.server}, does not answer at {now.page}. See {_server().log}, then "
             "`llp server down` and `llp server up`."

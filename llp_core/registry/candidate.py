@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from llp_core import paths
+from llp_core.config import load_params
+from llp_core.datasets import get_dataset
 from llp_core.errors import InputError
 from llp_core.names import SETTINGS, Method
 from llp_core.registry.records import ENCODER, LATENCY, METRICS, PARAMS
 from llp_core.registry.versions import sha256
 
-_OF_A_MODEL = ("model.safetensors", "model.json")
+_WEIGHTS, _SIZES = "model.safetensors", "model.json"
 
 
 def candidate_files(root: Path) -> dict[str, Path]:
@@ -23,12 +25,17 @@ def candidate_files(root: Path) -> dict[str, Path]:
     files = {PARAMS: root / paths.PARAMS}
     if (root / paths.ENCODER).is_file():
         files[ENCODER] = root / paths.ENCODER
+    elif get_dataset(load_params(root / paths.PARAMS).data.name).encoder is not None:
+        raise InputError(
+            f"{paths.ENCODER}: not found, though features are made of columns. An older version of this program made "
+            f"{paths.GRAPH}: run `dvc repro --force prepare`, then `llp run-flow full`."
+        )
     for setting in SETTINGS:
         files[f"{setting}/{METRICS}"] = root / paths.evaluation(setting) / "metrics.json"
         files[f"{setting}/{LATENCY}"] = root / paths.latency(setting) / "latency.json"
         for method in student_methods(root / paths.students(setting)):
             model = root / paths.students(setting) / method
-            files |= {f"{setting}/{method}/{name}": model / name for name in _OF_A_MODEL}
+            files |= {f"{setting}/{method}/{name}": model / name for name in (_WEIGHTS, _SIZES)}
     missing = [file for file in files.values() if not file.is_file()]
     if missing:
         raise InputError(
@@ -61,7 +68,7 @@ def candidate_hash(root: Path) -> str:
 
 def hash_of(files: Mapping[str, str]) -> str:
     """The candidate's hash from the sha256 of its files."""
-    scoring = [(name, digest) for name, digest in files.items() if name == ENCODER or name.endswith(_OF_A_MODEL)]
+    scoring = [(name, digest) for name, digest in files.items() if name == ENCODER or name.endswith(_WEIGHTS)]
     return hashlib.sha256(repr(sorted(scoring)).encode()).hexdigest()
 
 

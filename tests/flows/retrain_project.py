@@ -26,7 +26,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "data": {"name": "files"},
     "teacher": {"hidden": 16, "max_epochs": 20},
     "contexts": {"rounds": 2},
-    "student": {"hidden": 16, "max_epochs": 20},
+    "student": {"hidden": 16, "max_epochs": 20, "methods": ["llp"]},
     "latency": {"pairs": [10], "seconds": 0.01},
     "gate": {"request_pairs": 10, "max_p99_ms": 1000.0, "floor_hits_at_20": 0.01, "floor_mrr": 0.001},
 }
@@ -88,7 +88,7 @@ class Nightly:
         table.to_csv(self.root / "data" / "incoming" / name, index=False)
 
     def drop_new_data(self) -> None:
-        """Twins of known nodes with an edge or two each, some of them among the new ones, and a file that is poisoned."""
+        """Drops twins of known nodes with their edges, half of these among the twins, and a poisoned file."""
         nodes = pd.read_csv(ROOT / "data" / "embedded" / "example" / "nodes.csv", dtype=str).head(NEW_NODES)
         twins = nodes.assign(id="new-" + nodes["id"])
         known = pd.DataFrame({"source": twins["id"], "target": nodes["id"]})
@@ -107,10 +107,10 @@ class Nightly:
         state: dict[str, Any] = json.loads((self.root / "models" / "champion.json").read_text())
         return state
 
-    def decision(self, name: str) -> Any:
-        """The file of this name that the last decision left."""
+    def decision(self, name: str) -> str:
+        """What the last decision left in a file of this name."""
         folders = (self.root / "data" / "retraining").iterdir()
-        return json.loads((max(folders, key=lambda path: path.stat().st_mtime_ns) / name).read_text())
+        return (max(folders, key=lambda path: path.stat().st_mtime_ns) / name).read_text()
 
     def files(self) -> dict[str, tuple[int, int]]:
         """Size and time of each file but DVC's own: what must stay where nothing is done."""

@@ -128,6 +128,12 @@ def test_settings_that_change_no_weights_make_no_version(project: Path) -> None:
     assert register(project) == 1
 
 
+def test_a_graph_of_columns_without_its_encoder_is_told(project: Path) -> None:
+    paths.ENCODER.unlink()
+    with pytest.raises(InputError, match=r"data/graph/encoder\.json: not found.* `dvc repro --force prepare`"):
+        register(project)
+
+
 def test_a_number_is_never_given_twice(project: Path) -> None:
     promote(project, register(project), "first")
     sabotage(project)
