@@ -6,7 +6,7 @@ INSTALLED := $(VENV)/.installed
 IN_VENV := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-slow check
+.PHONY: help setup run server worker test test-slow check
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -15,6 +15,11 @@ setup: $(INSTALLED) ## make .venv; again only when pyproject.toml or constraints
 
 run: $(INSTALLED) ## run the whole pipeline on the embedded graph
 	$(IN_VENV) llp run-flow full
+
+server: $(INSTALLED) ## start what does not run of Prefect's server and its worker
+	$(IN_VENV) llp server up
+
+worker: server ## the same: the worker comes with the server
 
 test: $(INSTALLED) ## run the tests, with coverage
 	$(IN_VENV) pytest -m "not slow" --cov --cov-report=term:skip-covered --cov-fail-under=85

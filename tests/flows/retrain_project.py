@@ -10,7 +10,9 @@ from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
+import httpx
 import pandas as pd
 import pytest
 import yaml
@@ -31,6 +33,45 @@ SMALL: dict[str, dict[str, Any]] = {
     "gate": {"request_pairs": 10, "max_p99_ms": 1000.0, "floor_hits_at_20": 0.01, "floor_mrr": 0.001},
 }
 NEW_NODES = 20
+
+# Dies at a point of the flow.
+DIE = """
+import os, signal, sys
+import flows
+from flows import full, retrain
+from llp_core import progress
+from llp_core.cli import main
+from llp_core.training.checkpoint import Checkpoint
+
+def die(*_, **__):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+def die_in_training(stage):
+    run_stage, advance = full.run_stage, progress.Progress.advance
+    def run(name, setting):
+        if name == stage:
+            Checkpoint.due = lambda self: True
+            progress.Progress.advance = lambda self, *a, **k: (advance(self, *a, **k), self.done == 3 and die())[0]
+        run_stage(name, setting)
+    full.run_stage = run
+
+point = sys.argv[1]
+if point == "ingested":
+    retrain.stage_status = die
+elif point in ("teacher", "student"):
+    die_in_training(point)
+elif point == "trained":
+    retrain.judge = die
+elif point == "decided":
+    retrain.show_verdict = die
+elif point == "registered":
+    retrain.promote = die
+elif point == "switched":
+    sys.modules["llp_core.registry.champion"]._test = die
+sys.argv = ["llp", "run-flow", "retrain"]
+main()
+"""
+POINTS = ("ingested", "teacher", "student", "trained", "decided", "registered", "switched")
 
 
 @dataclass(frozen=True)
@@ -154,3 +195,47 @@ def started(root: Path) -> Nightly:
     project.change(SMALL)
     assert project.llp("data", "start").code == 0
     return project
+
+
+def client() -> Any:
+    from prefect.client.orchestration import get_client
+
+    return get_client(sync_client=True)
+
+
+def last_run() -> UUID:
+    """Of the retraining."""
+    from prefect.client.schemas.filters import FlowFilter, FlowFilterName
+    from prefect.client.schemas.sorting import FlowRunSort
+
+    with client() as prefect:
+        flow = FlowFilter(name=FlowFilterName(any_=["retrain"]))
+        (run,) = prefect.read_flow_runs(flow_filter=flow, sort=FlowRunSort.START_TIME_DESC, limit=1)
+    return UUID(str(run.id))
+
+
+def state_of(run: UUID) -> tuple[str, str]:
+    with client() as prefect:
+        state = prefect.read_flow_run(run).state
+    return state.type.value, state.name
+
+
+def artifacts(run: UUID) -> dict[str, Any]:
+    """Key -> artifact."""
+    from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId
+
+    with client() as prefect:
+        found = prefect.read_artifacts(artifact_filter=ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=[run])))
+    return {artifact.key: artifact for artifact in found}
+
+
+def drift_events(run: UUID) -> list[dict[str, Any]]:
+    """Those of a run that the server knows of."""
+    from prefect.settings import PREFECT_API_URL
+
+    wanted = {"filter": {"event": {"name": ["llp.drift.detected"]}}}
+    answer = httpx.post(f"{PREFECT_API_URL.value()}/events/filter", json=wanted, timeout=60)
+    source = {"prefect.resource.id": f"prefect.flow-run.{run}"}
+    return [
+        event for event in answer.json()["events"] if any(source.items() <= each.items() for each in event["related"])
+    ]

@@ -34,8 +34,8 @@ def test_sqlite_lies_in_prefects_folder(tmp_path, monkeypatch):
         (f"mysql://someone:{PASSWORD}@host/runs", "begins with mysql://"),
         (f"postgresql+asyncpg://someone:{PASSWORD}@host", "expected postgresql"),
         (
-            f"postgresql+asyncpg://someone:{PASSWORD}@127.0.0.1:{free_port()}/runs",
-            "PostgreSQL, 127.0.0.1:[0-9]+/runs does not let us in: .*refused",
+            f"postgresql+asyncpg://someone:{PASSWORD}@127.0.0.1:1/runs",
+            "PostgreSQL, 127.0.0.1:1/runs does not let us in: .*Connect call failed",
         ),
     ],
 )

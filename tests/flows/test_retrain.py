@@ -7,12 +7,21 @@ import shutil
 import signal
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from uuid import UUID
 
-import httpx
 import pytest
-from retrain_project import NEW_NODES, Ended, Nightly, started
+from retrain_project import (
+    DIE,
+    NEW_NODES,
+    POINTS,
+    Ended,
+    Nightly,
+    artifacts,
+    drift_events,
+    last_run,
+    started,
+    state_of,
+)
 
 from flows import full as full_module
 from flows import retrain as retrain_module
@@ -34,45 +43,6 @@ LENIENT = {"gate": {"tolerance": 0.99}}
 SABOTAGE = {"student": {"max_epochs": 1, "start": "fresh", "learning_rate": 1e-9}}
 ANY_DRIFT = {"gate": {"max_psi": 1e-6}}
 """Any change of the data is one."""
-
-# Dies at a point of the flow.
-DIE = """
-import os, signal, sys
-import flows
-from flows import full, retrain
-from llp_core import progress
-from llp_core.cli import main
-from llp_core.training.checkpoint import Checkpoint
-
-def die(*_, **__):
-    os.kill(os.getpid(), signal.SIGKILL)
-
-def die_in_training(stage):
-    run_stage, advance = full.run_stage, progress.Progress.advance
-    def run(name, setting):
-        if name == stage:
-            Checkpoint.due = lambda self: True
-            progress.Progress.advance = lambda self, *a, **k: (advance(self, *a, **k), self.done == 3 and die())[0]
-        run_stage(name, setting)
-    full.run_stage = run
-
-point = sys.argv[1]
-if point == "ingested":
-    retrain.stage_status = die
-elif point in ("teacher", "student"):
-    die_in_training(point)
-elif point == "trained":
-    retrain.judge = die
-elif point == "decided":
-    retrain.show_verdict = die
-elif point == "registered":
-    retrain.promote = die
-elif point == "switched":
-    sys.modules["llp_core.registry.champion"]._test = die
-sys.argv = ["llp", "run-flow", "retrain"]
-main()
-"""
-POINTS = ("ingested", "teacher", "student", "trained", "decided", "registered", "switched")
 
 
 @dataclass(frozen=True)
@@ -114,48 +84,6 @@ def no_stage_runs(monkeypatch: pytest.MonkeyPatch) -> None:
         raise AssertionError(f"{name} of {setting} ran")
 
     monkeypatch.setattr(full_module, "run_stage", never)
-
-
-def client() -> Any:
-    from prefect.client.orchestration import get_client
-
-    return get_client(sync_client=True)
-
-
-def last_run() -> UUID:
-    """Of the retraining."""
-    from prefect.client.schemas.filters import FlowFilter, FlowFilterName
-    from prefect.client.schemas.sorting import FlowRunSort
-
-    with client() as prefect:
-        flow = FlowFilter(name=FlowFilterName(any_=["retrain"]))
-        (run,) = prefect.read_flow_runs(flow_filter=flow, sort=FlowRunSort.START_TIME_DESC, limit=1)
-    return UUID(str(run.id))
-
-
-def state_of(run: UUID) -> tuple[str, str]:
-    with client() as prefect:
-        state = prefect.read_flow_run(run).state
-    return state.type.value, state.name
-
-
-def artifacts(run: UUID) -> dict[str, Any]:
-    """Key -> artifact."""
-    from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId
-
-    with client() as prefect:
-        found = prefect.read_artifacts(artifact_filter=ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=[run])))
-    return {artifact.key: artifact for artifact in found}
-
-
-def drift_events() -> list[dict[str, Any]]:
-    """Those that the server knows of."""
-    from prefect.settings import PREFECT_API_URL
-
-    wanted = {"filter": {"event": {"name": ["llp.drift.detected"]}}}
-    answer = httpx.post(f"{PREFECT_API_URL.value()}/events/filter", json=wanted, timeout=60)
-    found: list[dict[str, Any]] = answer.json()["events"]
-    return found
 
 
 def test_the_first_model_is_judged_by_floors(first: Night) -> None:
@@ -253,8 +181,9 @@ def test_prefect_shows_what_was_found_and_decided(refused: Night) -> None:
 def test_drift_is_an_event_once_it_was_dealt_with(
     refused: Night, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert wait_until(lambda: len(drift_events()) == 1, 30)
-    assert drift_events()[0]["payload"]["shares"]["new nodes"] == pytest.approx(NEW_NODES / (400 + NEW_NODES))
+    assert wait_until(lambda: bool(drift_events(refused.run)), 30)
+    (event,) = drift_events(refused.run)
+    assert event["payload"]["shares"]["new nodes"] == pytest.approx(NEW_NODES / (400 + NEW_NODES))
 
     def fails(name: str, setting: str | None) -> None:
         raise RuntimeError("told to fail")

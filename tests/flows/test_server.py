@@ -131,6 +131,7 @@ def test_all_is_there_after_kills_and_restarts(project):
     project.wait_for(project.run("quiet", name="after"), "Completed")
 
 
+@pytest.mark.slow
 def test_a_run_in_progress_is_cancelled_when_the_worker_is_stopped(project):
     run = project.run("quiet", name="long", seconds=600)
     project.wait_for(run, "Running")
@@ -140,6 +141,7 @@ def test_a_run_in_progress_is_cancelled_when_the_worker_is_stopped(project):
     assert project.state(run) == "Cancelled"
 
 
+@pytest.mark.slow
 def test_a_run_whose_process_is_gone_with_its_worker_is_given_up(project):
     run = project.run("quiet", name="lost", seconds=600)
     project.wait_for(run, "Running")
@@ -147,6 +149,16 @@ def test_a_run_whose_process_is_gone_with_its_worker_is_given_up(project):
     os.killpg(project.pid("worker"), signal.SIGKILL)  # as a loss of power does
     assert project.llp("server", "up").stdout.startswith("It is up: ")
     assert project.state(run) == "Crashed"
+
+
+@pytest.mark.slow
+def test_a_run_outlives_a_worker_that_was_killed(project):
+    run = project.run("quiet", name="orphan", seconds=40)
+    project.wait_for(run, "Running")
+    os.kill(project.pid("worker"), signal.SIGKILL)
+    project.up()
+    assert project.state(run) == "Running"
+    project.wait_for(run, "Completed")
 
 
 @pytest.mark.slow

@@ -13,3 +13,4 @@ def tiny(name: str, seconds: float = 0.0) -> None:
     with Path("runs.log").open("a") as log:
         log.write(f"{name} {os.getpid()} {secrets}\n")
     time.sleep(seconds)
+    print("done", flush=True)  # noqa: T201 - to the worker, if it is there still
