@@ -21,6 +21,7 @@ from llp_core.drift import DriftReport
 from llp_core.errors import INTERRUPTED, TERMINATED, LLPError
 from llp_core.gate import Verdict, judge
 from llp_core.live import IngestReport, current_version, ingest
+from llp_core.live.records import INCOMING, LIVE
 from llp_core.locks import locked
 from llp_core.paths import PARAMS, REPORT, RETRAINING
 from llp_core.registry import champion, promote, register, settle
@@ -87,6 +88,7 @@ def _retrain(root: Path) -> Retraining:
     params = load_params(root / PARAMS)
     _settle_registry(root)
     data_version = current_version(root)
+    _warn_of_idle_data(root, params, data_version)
     if data_version is not None:
         data_version = take_new_data(root, params).after
     if not any(stage_status(root).values()) and (why := decided(root, params)):
@@ -103,6 +105,15 @@ def _retrain(root: Path) -> Retraining:
         _announce(drift, params)
     outcome: Outcome = "promoted" if verdict.promoted else "refused"
     return Retraining(outcome, verdict.headline, data_version, _in_use(root), verdict)
+
+
+def _warn_of_idle_data(root: Path, params: Params, data_version: int | None) -> None:
+    """New data that no training would see is not passed over in silence."""
+    trained_on = params.data.name == "files" and Path(params.data.files.nodes).parent == LIVE
+    if data_version is None and any((root / INCOMING).glob("[!.]*")):
+        logger.warning("%s holds files, but there is no live data to take them. `llp data start` makes it.", INCOMING)
+    elif data_version is not None and not trained_on:
+        logger.warning("params.yaml names other data than %s: no training sees it. `llp data start` mends that.", LIVE)
 
 
 def _announce(drift: DriftReport, params: Params) -> None:

@@ -22,6 +22,7 @@ from retrain_project import (
     started,
     state_of,
 )
+from tiny_project import ROOT
 
 from flows import full as full_module
 from flows import retrain as retrain_module
@@ -108,6 +109,18 @@ def test_where_nothing_changed_there_is_nothing_to_do(first: Night, tmp_path: Pa
     assert again.out.splitlines()[-1] == told
     assert state_of(last_run()) == ("COMPLETED", "Nothing to do")
     assert project.outcome() == before
+
+
+def test_new_data_that_no_training_sees_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "data" / "incoming").mkdir(parents=True)
+    params = load_params(ROOT / "params.yaml")  # of a data set that does not change
+    retrain_module._warn_of_idle_data(tmp_path, params, None)
+    assert caplog.text == ""
+    (tmp_path / "data" / "incoming" / "nodes.csv").touch()
+    retrain_module._warn_of_idle_data(tmp_path, params, None)
+    assert "data/incoming holds files, but there is no live data" in caplog.text
+    retrain_module._warn_of_idle_data(tmp_path, params, 1)
+    assert "params.yaml names other data than data/live" in caplog.text
 
 
 def test_new_data_is_taken_and_a_poisoned_file_is_not(refused: Night) -> None:
