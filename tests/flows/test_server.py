@@ -16,6 +16,8 @@ from untuned_params import copy_untuned
 
 from flows.daemons import wait_until
 
+pytestmark = pytest.mark.slow
+
 FAR = (datetime.now(UTC) + timedelta(hours=12)).replace(minute=0)
 FAR_CRON = f"0 {FAR.hour} * * *"
 """No test lasts until then."""
@@ -86,7 +88,6 @@ def test_an_event_starts_a_deployment(project, event):
     assert project.log()[before:] == ["retrain"]
 
 
-@pytest.mark.slow
 def test_runs_of_a_deployment_with_a_limit_do_not_overlap(project):
     first = project.run("retrain", name="first", seconds=20)
     project.wait_for(first, "Running")
@@ -98,7 +99,6 @@ def test_runs_of_a_deployment_with_a_limit_do_not_overlap(project):
     assert project.log()[-2:] == ["first", "second"]
 
 
-@pytest.mark.slow
 def test_all_is_there_after_kills_and_restarts(project):
     with project.client() as client:
         wanted = client.read_deployment_by_name("tiny/retrain")
@@ -131,7 +131,6 @@ def test_all_is_there_after_kills_and_restarts(project):
     project.wait_for(project.run("quiet", name="after"), "Completed")
 
 
-@pytest.mark.slow
 def test_a_run_in_progress_is_cancelled_when_the_worker_is_stopped(project):
     run = project.run("quiet", name="long", seconds=600)
     project.wait_for(run, "Running")
@@ -141,7 +140,6 @@ def test_a_run_in_progress_is_cancelled_when_the_worker_is_stopped(project):
     assert project.state(run) == "Cancelled"
 
 
-@pytest.mark.slow
 def test_a_run_whose_process_is_gone_with_its_worker_is_given_up(project):
     run = project.run("quiet", name="lost", seconds=600)
     project.wait_for(run, "Running")
@@ -151,7 +149,6 @@ def test_a_run_whose_process_is_gone_with_its_worker_is_given_up(project):
     assert project.state(run) == "Crashed"
 
 
-@pytest.mark.slow
 def test_a_run_outlives_a_worker_that_was_killed(project):
     run = project.run("quiet", name="orphan", seconds=40)
     project.wait_for(run, "Running")
@@ -161,7 +158,6 @@ def test_a_run_outlives_a_worker_that_was_killed(project):
     project.wait_for(run, "Completed")
 
 
-@pytest.mark.slow
 def test_another_port_takes_the_worker_along(unserved):
     project = unserved
     project.up()
@@ -210,7 +206,6 @@ def test_the_number_of_another_process_is_not_taken_for_the_servers(unserved):
     assert unserved.llp("server", "down").stdout == "It was down already.\n"  # and this test still runs
 
 
-@pytest.mark.slow
 def test_a_cron_fires_within_two_minutes(tmp_path):
     with served(tmp_path / "project", "* * * * *") as project:
         project.up()
