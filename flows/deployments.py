@@ -52,7 +52,7 @@ def prepare_pool(api: str) -> None:
     """
     template = ProcessWorker.get_default_base_job_template()
     template["variables"]["properties"]["command"]["default"] = command_to_string(
-        [sys.executable, "-m", "prefect.engine"]
+        [sys.executable, "-m", "flows.run_on_worker"]
     )
     with SyncPrefectClient(api) as client:
         try:

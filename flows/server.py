@@ -77,7 +77,7 @@ def standing() -> Standing | None:
         about = json.loads((_home() / "server.json").read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
-    return Standing(about["port"], about["database"], _server().pid(), _worker().pid())
+    return Standing(about["port"], about["database"], _server().pid(), worker().pid())
 
 
 def up(port: int, tell: Callable[[str], None]) -> tuple[Standing, bool]:
@@ -109,13 +109,13 @@ def up(port: int, tell: Callable[[str], None]) -> tuple[Standing, bool]:
                 now = _new_server(port, now, started, tell)
             tell(f"Deploying what {DEPLOYMENTS} names")
             _deploy(now.api)
-            if not _worker().pid():
+            if not worker().pid():
                 _start_worker(now, started, tell)
         except BaseException:
             for daemon in reversed(started):
                 daemon.stop(STOP_SECONDS)
             raise
-        return replace(now, server=_server().pid(), worker=_worker().pid()), False
+        return replace(now, server=_server().pid(), worker=worker().pid()), False
 
 
 def down(tell: Callable[[str], None]) -> bool:
@@ -131,7 +131,7 @@ def down(tell: Callable[[str], None]) -> bool:
         now = standing()
         if now and now.server and now.answers():
             _end_runs(now, tell)
-        running = [daemon for daemon in (_worker(), _server()) if daemon.pid()]
+        running = [daemon for daemon in (worker(), _server()) if daemon.pid()]
         for daemon in running:
             tell(f"Stopping the {daemon.name}")
             daemon.stop(STOP_SECONDS)
@@ -165,7 +165,7 @@ def _new_server(port: int, former: Standing | None, started: list[Daemon], tell:
     _require_free(port)
     if former and former.worker and former.port != port:
         tell("Stopping the worker, which looks for the server elsewhere")
-        _worker().stop(STOP_SECONDS)
+        worker().stop(STOP_SECONDS)
     tell(f"Starting the server. Its database: {now.database}")
     environment = without_database(dict(os.environ)) | _LOG_LEVELS | server_environment()
     environment |= {"PREFECT_SERVER_UI_API_URL": now.api, "PREFECT_HOME": str(home)}
@@ -183,10 +183,10 @@ def _start_worker(now: Standing, started: list[Daemon], tell: Callable[[str], No
     tell("Starting the worker")
     give_up_lost_runs(now.api)
     since = datetime.now(UTC)
-    started.append(_worker())
+    started.append(worker())
     command = (*_PREFECT, "worker", "start", "--pool", POOL, "--type", "process", "--name", POOL)
-    _worker().start(command, _client_environment(now.api))
-    _worker().wait_for(lambda: worker_is_online(now.api, since), START_SECONDS)
+    worker().start(command, _client_environment(now.api))
+    worker().wait_for(lambda: worker_is_online(now.api, since), START_SECONDS)
 
 
 def _deploy(api: str) -> None:
@@ -234,5 +234,6 @@ def _server() -> Daemon:
     return Daemon("server", _home())
 
 
-def _worker() -> Daemon:
+def worker() -> Daemon:
+    """The worker of the current project, whether it runs or not."""
     return Daemon("worker", _home())
