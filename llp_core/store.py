@@ -5,6 +5,7 @@ opened without this code.
 """
 
 import dataclasses
+import hashlib
 import json
 import os
 import shutil
@@ -204,3 +205,9 @@ def _missing(path: Path) -> InputError:
 
 def _unreadable(path: Path, error: Exception) -> InputError:
     return InputError(f"{path}: not readable ({error}). Remove it and run the stage that makes it again.")
+
+
+def sha256(path: Path) -> str:
+    """Of a file's content."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -24,7 +24,8 @@ from llp_core.live.records import (
     IngestReport,
     Source,
 )
-from llp_core.live.versions import line_of, publish, require_current, settled, sha256
+from llp_core.live.versions import line_of, publish, require_current, settled
+from llp_core.store import sha256
 
 
 def start(root: Path, params: Params) -> int:

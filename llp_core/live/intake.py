@@ -11,7 +11,7 @@ from pathlib import Path
 from llp_core.datasets.tables import SUFFIXES
 from llp_core.errors import InputError
 from llp_core.live.records import INCOMING, QUARANTINE, STAGING
-from llp_core.live.versions import sha256
+from llp_core.store import sha256
 
 
 @dataclass(frozen=True)

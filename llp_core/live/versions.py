@@ -6,7 +6,6 @@ process did not, and undoes the swap where it was killed within it.
 """
 
 import dataclasses
-import hashlib
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -17,7 +16,7 @@ from llp_core.dvc_repo import restore, track, tracked_hash
 from llp_core.errors import InputError
 from llp_core.live.records import LIVE, STAGING, VERSION, VERSIONS, Counts, DataVersion, Source
 from llp_core.locks import locked
-from llp_core.store import read_json, swapped_folder, write_json
+from llp_core.store import read_json, sha256, swapped_folder, write_json
 
 
 @contextmanager
@@ -148,12 +147,6 @@ def extract(root: Path, number: int, folder: Path) -> None:
     """
     with settled(root):
         _bring(root, _known(root, number), folder)
-
-
-def sha256(path: Path) -> str:
-    """Of a file's content."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _settle(root: Path) -> None:

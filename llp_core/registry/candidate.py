@@ -11,7 +11,7 @@ from llp_core.datasets import get_dataset
 from llp_core.errors import InputError
 from llp_core.names import SETTINGS, Method
 from llp_core.registry.records import ENCODER, LATENCY, METRICS, PARAMS
-from llp_core.registry.versions import sha256
+from llp_core.store import sha256
 
 _WEIGHTS, _SIZES = "model.safetensors", "model.json"
 

@@ -7,8 +7,8 @@ from llp_core import paths
 from llp_core.errors import InputError, LLPError
 from llp_core.registry.records import CHAMPION, MANIFEST, Champion, Event, Switch
 from llp_core.registry.smoke import smoke_test
-from llp_core.registry.versions import now, open_version, read_state, registry_lock, sha256, version_folder
-from llp_core.store import write_json
+from llp_core.registry.versions import now, open_version, read_state, registry_lock, version_folder
+from llp_core.store import sha256, write_json
 
 _NONE = Champion(version=None, former=(), tested=True, history=())
 

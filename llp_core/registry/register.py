@@ -24,11 +24,10 @@ from llp_core.registry.versions import (
     open_version,
     read_version,
     registry_lock,
-    sha256,
     version_folder,
     write_manifest,
 )
-from llp_core.store import load, swapped_folder, write_json, write_tensors
+from llp_core.store import load, sha256, swapped_folder, write_json, write_tensors
 from llp_core.types import Graph, LinkSplit
 
 

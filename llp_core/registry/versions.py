@@ -1,7 +1,6 @@
 """Versions of the models: folders that are written once, and read only where they are as they were written."""
 
 import dataclasses
-import hashlib
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +11,7 @@ from llp_core import paths
 from llp_core.errors import InputError
 from llp_core.locks import locked
 from llp_core.registry.records import CHAMPION, MANIFEST, Champion, ModelVersion, folder_name
-from llp_core.store import read_json, write_json
+from llp_core.store import read_json, sha256, write_json
 
 
 @contextmanager
@@ -114,12 +113,6 @@ def write_manifest(folder: Path, version: ModelVersion) -> None:
     """Ends a version's folder: notes the hash of each file in it."""
     files = {str(path.relative_to(folder)): sha256(path) for path in sorted(folder.rglob("*")) if path.is_file()}
     write_json(folder / MANIFEST, dataclasses.replace(version, files=files).to_json())
-
-
-def sha256(path: Path) -> str:
-    """Of a file's content."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def now() -> str:
