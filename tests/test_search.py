@@ -62,15 +62,18 @@ def split_of(graph: Graph, params: Params, setting: Setting = "production") -> L
 
 
 def poisoned(graph: Graph, split: LinkSplit) -> tuple[Graph, LinkSplit]:
-    """The same but for all that the split holds back: new nodes' features, edges that are not for training."""
+    """The same but for all that the split holds back: new nodes' features, edges that are not for training, and
+    which pairs it tests against, but not how many.
+    """
     features = graph.features.to_dense()
     features[split.is_new] = 99.0
     seen = torch.cat((split.train_edges, split.valid_edges), dim=1)
     new = split.is_new.nonzero().flatten()
     every = torch.combinations(new).T
     edges = canonical_edges(torch.cat((seen, every), dim=1), graph.num_nodes).edges
+    negatives = every[:, 60 : 60 + split.test_negatives.shape[1]]
     other = dataclasses.replace(
-        split, test_edges=every[:, :60], test_negatives=every[:, 60:160], inference_edges=every[:, :10]
+        split, test_edges=every[:, :60], test_negatives=negatives, inference_edges=every[:, :10]
     )
     return dataclasses.replace(graph, features=features.to_sparse_csr(), edges=edges), other
 
@@ -106,6 +109,7 @@ class TestWhatItMaySee:
         assert len(edges) == split.train_edges.shape[1] + split.valid_edges.shape[1]
         assert [inner.setting for inner in problem.splits] == [setting, setting]
         assert not torch.equal(problem.splits[0].test_edges, problem.splits[1].test_edges)
+        assert {inner.test_negatives.shape[1] for inner in problem.splits} == {split.test_negatives.shape[1]}
 
     def test_what_is_held_back_changes_nothing(self, graph: Graph, quick: Params, tmp_path: Path) -> None:
         split = split_of(graph, quick)
@@ -179,13 +183,13 @@ class TestGoingOn:
         assert (tmp_path / "trials.journal").stat().st_size - size < 500  # no trial
 
     def test_what_was_found_stays_once_it_is_in_use(self, graph: Graph, quick: Params, tmp_path: Path) -> None:
-        split = split_of(graph, quick)
+        split = split_of(graph, quick, "transductive")
         plain = {"student.feature_dropout": 0.0, "student.average": 0.0, "student.max_epochs": 20}
         slow = with_values(quick, {"student.learning_rate": 1e-6, **plain})
         found = search(graph, split, slow, 3, tmp_path, phases=(MODEL,), workers=1)
         assert found.phases[0].better
         assert found.values["student"]["learning_rate"] > 1e-4
-        tuned = slow.tuned.model_dump() | {"production": {"teacher": {}, "contexts": {}, **found.values}}
+        tuned = slow.tuned.model_dump() | {"transductive": {"teacher": {}, "contexts": {}, **found.values}}
         using = slow.model_copy(update={"tuned": type(slow.tuned).model_validate(tuned)})
         again = search(graph, split, using, 3, tmp_path, phases=(MODEL,), workers=1)
         assert (again.values, again.about()) == (found.values, found.about())

@@ -1,7 +1,7 @@
 """What a search may see: the training part of a split, as a graph of its own that is split again."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -11,8 +11,9 @@ from torch import Tensor
 
 from llp_core.config import SplitParams
 from llp_core.errors import InputError
-from llp_core.graph import canonical_edges
+from llp_core.graph import canonical_edges, pair_keys
 from llp_core.names import Setting
+from llp_core.sampling import generator, sample_negatives
 from llp_core.splits import make_split, require_enough_pairs, training_graph
 from llp_core.store import load, new_folder, read_json, save
 from llp_core.types import Graph, LinkSplit
@@ -31,12 +32,15 @@ class Problem:
         setting: of the reported split and of the inner ones.
         params: shares of the inner splits.
         seeds: one for each inner split: of its edges, and of the models trained on it.
+        negatives: pairs without an edge that an inner split tests against: as many as the reported split does. With
+            one for each of its own test edges, which are few, the 20th best would be a far easier mark.
     """
 
     graph: Graph
     setting: Setting
     params: SplitParams
     seeds: tuple[int, ...]
+    negatives: int
 
     @classmethod
     def of(cls, graph: Graph, split: LinkSplit, params: SplitParams, seeds: Sequence[int]) -> Self:
@@ -44,7 +48,8 @@ class Problem:
 
         Args:
             graph: whole.
-            split: the reported one. Only its training and validation edges are read.
+            split: the reported one. Only its training and validation edges are read, and how many pairs without an
+                edge it tests against.
             params: shares of the reported split; those of production must be given.
             seeds: at least two.
 
@@ -53,7 +58,8 @@ class Problem:
         """
         if len(seeds) < 2:
             raise ValueError(f"seeds: expected at least two, got {list(seeds)}: one tells nothing of the noise")
-        problem = cls(inner_graph(graph, split), split.setting, inner_shares(params), tuple(seeds))
+        negatives = split.test_negatives.shape[1]
+        problem = cls(inner_graph(graph, split), split.setting, inner_shares(params), tuple(seeds), negatives)
         try:
             for inner in problem.splits:
                 require_enough_pairs(inner)
@@ -67,9 +73,13 @@ class Problem:
     @cached_property
     def splits(self) -> tuple[LinkSplit, ...]:
         """The inner splits, one for each seed."""
-        return tuple(
-            make_split(self.graph, self.setting, self.params.model_copy(update={"seed": seed})) for seed in self.seeds
-        )
+        return tuple(self._split(seed) for seed in self.seeds)
+
+    def _split(self, seed: int) -> LinkSplit:
+        split = make_split(self.graph, self.setting, self.params.model_copy(update={"seed": seed}))
+        known = pair_keys(self.graph.edges, self.graph.num_nodes).sort().values
+        rng = generator(seed, "inner test negatives")
+        return replace(split, test_negatives=sample_negatives(known, self.graph.num_nodes, self.negatives, rng))
 
     @property
     def tensors(self) -> dict[str, Tensor]:
@@ -79,7 +89,12 @@ class Problem:
     @property
     def about(self) -> dict[str, Any]:
         """How the inner splits are made."""
-        return {"setting": self.setting, "split": self.params.model_dump(mode="json"), "seeds": list(self.seeds)}
+        return {
+            "setting": self.setting,
+            "split": self.params.model_dump(mode="json"),
+            "seeds": list(self.seeds),
+            "negatives": self.negatives,
+        }
 
     def write(self, folder: Path) -> None:
         """Writes it as an artefact."""
@@ -94,7 +109,8 @@ class Problem:
             InputError: it is not there or not readable.
         """
         made = read_json(folder / "made.json")
-        return cls(load(Graph, folder), made["setting"], SplitParams(**made["split"]), tuple(made["seeds"]))
+        shares, seeds = SplitParams(**made["split"]), tuple(made["seeds"])
+        return cls(load(Graph, folder), made["setting"], shares, seeds, made["negatives"])
 
 
 def inner_graph(graph: Graph, split: LinkSplit) -> Graph:
