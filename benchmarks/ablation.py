@@ -19,8 +19,8 @@ import torch
 from llp_core import paths
 from llp_core.config import load_params
 from llp_core.datasets import get_dataset
+from llp_core.datasets.kept import kept_graph
 from llp_core.names import SETTINGS
-from llp_core.search.data import dataset_graph
 from llp_core.search.problem import Problem
 from llp_core.search.scoring import Job, score
 from llp_core.search.spaces import Scored, Values, with_values
@@ -35,6 +35,8 @@ OPTIONS: dict[Scored, dict[str, Values]] = {
         "messages over the edges it predicts": {"teacher.predicted_share": 1.0},
         "no dropout of features": {"teacher.feature_dropout": 0.0},
         "last weights, not averaged": {"teacher.average": 0.0},
+        "sampled, 10 neighbours": {"teacher.batching": "sampled"},
+        "sampled, 5 neighbours": {"teacher.batching": "sampled", "teacher.fanouts": [5]},
         "as published": {
             "teacher.predicted_share": 1.0,
             "teacher.feature_dropout": 0.0,
@@ -85,7 +87,7 @@ def main() -> None:
     source = get_dataset(arguments.dataset)
     params = for_dataset(load_params(paths.PARAMS), arguments.dataset)
     shares = params.split.with_shares_of(source.new_node_share, source.test_share)
-    graph = dataset_graph(params.data, FOLDER / "raw" / arguments.dataset)
+    graph = kept_graph(params.data, FOLDER / "graphs" / arguments.dataset)
     split = make_split(graph, arguments.setting, shares)
     problem = Problem.of(graph, split, shares, range(arguments.splits))
     base = params.of(arguments.setting)

@@ -91,8 +91,19 @@ class TeacherParams(ModelParams):
     predicted_share: Annotated[float, Field(gt=0, le=1)]
     """Of the training edges, predicted in one step while messages pass over the rest; an epoch predicts each once.
     At 1 messages pass over the very edges that are predicted, as in the published code."""
+    batching: Literal["auto", "full", "sampled"]
+    """What a step encodes: every node of the graph, or the nodes that it needs, with neighbours drawn anew in each
+    step. auto takes full where that needs at most half a GB: up to 43,690 nodes at 2 layers of width 256."""
+    fanouts: Annotated[tuple[Positive, ...], Field(min_length=1)]
+    """Neighbours drawn of each node where batching is sampled, from the predicted edges outwards; the last number
+    holds for all further layers."""
     candidates: Positive
     """This many teachers are trained, each from its own seed; the best by validation is kept."""
+
+    @property
+    def fanout_of_layers(self) -> tuple[int, ...]:
+        """One of `fanouts` for each layer."""
+        return tuple(self.fanouts[min(hop, len(self.fanouts) - 1)] for hop in range(self.layers))
 
 
 class ContextsParams(Section):

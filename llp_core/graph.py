@@ -108,14 +108,24 @@ def degrees(edges: Tensor, num_nodes: int) -> Tensor:
     return torch.bincount(edges.flatten(), minlength=num_nodes)
 
 
+def distinct(nodes: Tensor, num_nodes: int) -> Tensor:
+    """int64, ascending: each of some nodes once, of N in all; by marks on all nodes where sorting takes longer."""
+    if nodes.numel() * 50 < num_nodes:
+        found: Tensor = torch.unique(nodes)
+        return found
+    marks = torch.zeros(num_nodes, dtype=torch.bool, device=nodes.device)
+    marks[nodes] = True
+    return marks.nonzero().flatten()
+
+
 def select_rows(features: Tensor, rows: Tensor) -> Tensor:
     """The given rows (int64 [M]) of features [N, F], in the same layout; nothing becomes dense."""
     if features.layout != torch.sparse_csr:
         return features[rows]
     crow, values = features.crow_indices(), features.values()
-    counts = crow.diff()[rows]
+    counts = crow[rows + 1] - crow[rows]
     new_crow = torch.nn.functional.pad(counts.cumsum(0), (1, 0))
-    starts = (crow[:-1][rows] - new_crow[:-1]).repeat_interleave(counts)
+    starts = (crow[rows] - new_crow[:-1]).repeat_interleave(counts)
     entries = starts + torch.arange(starts.numel(), device=features.device)
     return torch.sparse_csr_tensor(
         new_crow,

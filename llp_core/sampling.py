@@ -111,6 +111,11 @@ def sample_negatives(known: Tensor, num_nodes: int, count: int, rng: torch.Gener
     """
     if bool((known[1:] <= known[:-1]).any()):
         raise ValueError("known: the keys must ascend, none twice; sort them, or edges would be drawn as non-edges")
+    return draw_negatives(known, num_nodes, count, rng)
+
+
+def draw_negatives(known: Tensor, num_nodes: int, count: int, rng: torch.Generator) -> Tensor:
+    """As `sample_negatives`, but for the check, which reads all of `known`: for one who draws often and has sorted."""
     possible = possible_pairs(known, num_nodes)
     if count > possible:
         raise ValueError(f"{count} pairs without an edge are needed, but only {possible} exist among {num_nodes} nodes")

@@ -1,6 +1,6 @@
 """Encoders, the decoder, and the model made of both."""
 
-from llp_core.models.adjacency import Adjacency, TrainingAdjacency
+from llp_core.models.adjacency import Adjacency, TrainingAdjacency, block_adjacencies
 from llp_core.models.decoding import TrainingDecoder
 from llp_core.models.dropout import Dropout
 from llp_core.models.features import NodeFeatures
@@ -14,6 +14,7 @@ __all__ = [
     "NodeFeatures",
     "TrainingAdjacency",
     "TrainingDecoder",
+    "block_adjacencies",
     "load_model",
     "save_model",
 ]

@@ -1,25 +1,33 @@
-"""What messages pass over: a binary adjacency as CSR, and sums over neighbours."""
+"""What messages pass over: an adjacency as CSR, whole or in parts, and sums over neighbours."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Self
 
 import torch
 from torch import Tensor
 
 from llp_core.graph import csr, pair_keys
+from llp_core.neighborhood import Hidden, Neighborhood, neighborhood
 
 
 @dataclass(frozen=True, eq=False)
 class Adjacency:
-    """The neighbours of M nodes among N nodes, M <= N; the M come first. M = N for a whole graph.
+    """The neighbours of M nodes among N nodes, M <= N.
 
     Attributes:
-        matrix: `sparse_csr` float32 [M, N] of ones.
+        matrix: `sparse_csr` float32 [M, N] of ones; where neighbours were sampled, a row holds what scales their sum
+            up to all of the node's neighbours.
         degree: float32 [N], of every node in the whole graph.
+        symmetric: whether this is a whole graph, each edge in both directions.
+        start: which of the N nodes is the first of the M, which lie side by side.
     """
 
     matrix: Tensor
     degree: Tensor
+    symmetric: bool
+    start: int = 0
 
     @classmethod
     def from_edges(cls, edges: Tensor, num_nodes: int, device: torch.device | str = "cpu") -> Self:
@@ -28,37 +36,99 @@ class Adjacency:
         return cls.from_csr(neighbors.offsets, neighbors.neighbors, neighbors.degree, device)
 
     @classmethod
-    def from_csr(cls, offsets: Tensor, neighbors: Tensor, degree: Tensor, device: torch.device | str = "cpu") -> Self:
-        """Neighbour lists of the first M of N nodes: int64 [M + 1], int64 [sum of degrees], int64 [N]."""
+    def from_csr(
+        cls,
+        offsets: Tensor,
+        neighbors: Tensor,
+        degree: Tensor,
+        device: torch.device | str = "cpu",
+        values: Tensor | None = None,
+    ) -> Self:
+        """Neighbour lists of the first M of N nodes: int64 [M + 1], int64 [sum of degrees], int64 [N].
+
+        `values`, float32 [sum of degrees], stand in place of ones where neighbours were sampled.
+        """
+        rows, nodes = offsets.numel() - 1, degree.numel()
         matrix = torch.sparse_csr_tensor(
             offsets,
             neighbors,
-            torch.ones(neighbors.numel(), device=neighbors.device),
-            size=(offsets.numel() - 1, degree.numel()),
+            torch.ones(neighbors.numel(), device=neighbors.device) if values is None else values,
+            size=(rows, nodes),
             check_invariants=False,
         )
-        return cls(matrix.to(device), degree.float().to(device))
+        return cls(matrix.to(device), degree.float().to(device), symmetric=values is None and rows == nodes)
+
+    @property
+    def num_rows(self) -> int:
+        """M."""
+        return self.matrix.shape[0]
+
+    @property
+    def own_degree(self) -> Tensor:
+        """float32 [M, 1]: the degree of each of the M nodes."""
+        return self.degree[self.start : self.start + self.num_rows, None]
+
+    def parts(self, size: int) -> Iterator[Self]:
+        """A whole graph, the neighbours of at most `size` nodes at a time."""
+        crow, columns, values = self.matrix.crow_indices(), self.matrix.col_indices(), self.matrix.values()
+        for start in range(0, self.num_rows, size):
+            offsets = crow[start : start + size + 1]
+            first, last = int(offsets[0]), int(offsets[-1])
+            matrix = torch.sparse_csr_tensor(
+                offsets - first,
+                columns[first:last],
+                values[first:last],
+                size=(offsets.numel() - 1, self.matrix.shape[1]),
+                check_invariants=False,
+            )
+            yield type(self)(matrix, self.degree, symmetric=False, start=start)
 
     def sum_neighbors(self, values: Tensor) -> Tensor:
         """float32 [M, D]: the sum over each node's neighbours of float32 [N, D]."""
         if not values.requires_grad:
-            return self.matrix @ values
-        summed: Tensor = _SymmetricProduct.apply(self.matrix, values)  # type: ignore[no-untyped-call]
+            with torch.autocast(values.device.type, enabled=False):
+                return self.matrix @ values
+        summed: Tensor = _Product.apply(self, values)  # type: ignore[no-untyped-call]
         return summed
 
+    @cached_property
+    def transposed(self) -> Tensor:
+        """`sparse_csr` [N, M], for the gradient; of a whole graph the matrix itself."""
+        return self.matrix if self.symmetric else self.matrix.t().to_sparse_csr()
 
-class _SymmetricProduct(torch.autograd.Function):
-    """matrix @ values for a symmetric matrix, whose gradient needs no transposed copy."""
+
+class _Product(torch.autograd.Function):
+    """matrix @ values, whose gradient needs no transposed copy of a symmetric matrix."""
 
     @staticmethod
-    def forward(ctx: Any, matrix: Tensor, values: Tensor) -> Tensor:
-        ctx.matrix = matrix
+    def forward(ctx: Any, adjacency: Adjacency, values: Tensor) -> Tensor:
+        ctx.adjacency = adjacency
         with torch.autocast(values.device.type, enabled=False):
-            return matrix @ values.float()
+            return adjacency.matrix @ values.float()
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[None, Tensor]:
-        return None, ctx.matrix @ gradient.contiguous()
+        return None, ctx.adjacency.transposed @ gradient.contiguous()
+
+
+def block_adjacencies(part: Neighborhood, device: torch.device | str = "cpu") -> list[Adjacency]:
+    """The adjacency of each layer on a neighbourhood, for features of `part.nodes`.
+
+    A row's entries are its degree over the neighbours it has here: 1 where all were gathered. So a mean over
+    neighbours is one over those drawn, and a sum is scaled up to all of them.
+
+    Args:
+        part: gathered with or without fanouts.
+        device: where the adjacencies go.
+    """
+    adjacencies = []
+    for block, seen in zip(part.blocks, reversed(part.within[1:]), strict=True):
+        counts = block.offsets.diff()
+        scale = part.degree[: counts.numel()].float() / counts
+        adjacencies.append(
+            Adjacency.from_csr(*block, part.degree[:seen], device, values=scale.repeat_interleave(counts))
+        )
+    return adjacencies
 
 
 class TrainingAdjacency:
@@ -74,17 +144,58 @@ class TrainingAdjacency:
     """
 
     def __init__(self, edges: Tensor, num_nodes: int, device: torch.device) -> None:
-        self.whole = Adjacency.from_edges(edges, num_nodes, device)
         self._graph = csr(edges, num_nodes)
+        self.whole = Adjacency.from_csr(*self._graph, self._graph.degree, device)
         self._device = device
+        self._edges = edges
         both = torch.cat((edges, edges.flip(0)), dim=1)
-        self._edge = pair_keys(both, num_nodes).argsort() % edges.shape[1]
-        """int64 [2E]: the edge that each entry of the neighbour lists stands for."""
+        self._order = pair_keys(both, num_nodes).argsort()
+        """int64 [2E]: which of the edges, then of the edges turned round, each entry of the neighbour lists is."""
 
     def without(self, edges: Tensor) -> Adjacency:
         """The graph without some of its edges, int64 [B] as they are numbered."""
-        kept = torch.ones(self._edge.numel() // 2, dtype=torch.bool)
-        kept[edges] = False
-        kept = kept[self._edge]
+        kept = torch.ones(self._order.numel(), dtype=torch.bool)
+        kept[edges] = kept[edges + self._edges.shape[1]] = False
+        kept = kept[self._order]
         offsets = torch.nn.functional.pad(kept.cumsum(0), (1, 0))[self._graph.offsets]
         return Adjacency.from_csr(offsets, self._graph.neighbors[kept], offsets.diff(), self._device)
+
+    def sampled(
+        self, seeds: Tensor, hidden: Tensor | None, fanouts: Sequence[int], rng: torch.Generator
+    ) -> tuple[Tensor, list[Adjacency]]:
+        """A sample of what decides the representations of some nodes; its cost does not grow with the graph.
+
+        Args:
+            seeds: int64 [S], distinct, on the CPU.
+            hidden: int64 [B], the edges that carry no message, as they are numbered; None for none.
+            fanouts: most neighbours of a node, from the seeds outwards, one a layer.
+            rng: CPU generator of the draws.
+
+        Returns:
+            The nodes whose features are needed, int64 [M], the seeds first, and an adjacency for each layer.
+        """
+        if hidden is None:
+            part = neighborhood(seeds, len(fanouts), self._graph, fanouts, rng)
+        else:
+            ends = self._edges[:, hidden].flatten()
+            entries = self._entry[torch.cat((hidden, hidden + self._edges.shape[1]))]
+            marks = self._hidden
+            marks.entry[entries] = True
+            marks.per_node.index_add_(0, ends, torch.ones_like(ends))
+            part = neighborhood(seeds, len(fanouts), self._graph, fanouts, rng, hidden=marks)
+            marks.entry[entries] = (
+                False  # the marks serve every step: to make them anew would take as long as the graph
+            )
+            marks.per_node[ends] = 0
+        return part.nodes, block_adjacencies(part, self._device)
+
+    @cached_property
+    def _entry(self) -> Tensor:
+        """int64 [2E]: where in the neighbour lists each edge stands, and then each turned round."""
+        return torch.empty_like(self._order).index_copy_(0, self._order, torch.arange(self._order.numel()))
+
+    @cached_property
+    def _hidden(self) -> Hidden:
+        """Marks of the hidden edges; none between two calls."""
+        nodes = self._graph.offsets.numel() - 1
+        return Hidden(torch.zeros(self._order.numel(), dtype=torch.bool), torch.zeros(nodes, dtype=torch.int64))

@@ -39,7 +39,8 @@ class TrainingDecoder:
     Args:
         hidden, out: layers of the decoder, D -> D and D -> 1.
         dropout: after the hidden layer.
-        representations: float32 [N, D], a leaf; the gradients of every chunk add up in its `.grad`.
+        representations: float32 [M, D], a leaf; the gradients of every chunk add up in its `.grad`.
+        row: int64 [N], which row is each node's, where only some nodes have one; None where node v has row v.
         precision: of the dense products, float32 or bfloat16; logits, sums and gradients of weights are float32.
         workspace: kept from step to step.
     """
@@ -50,6 +51,7 @@ class TrainingDecoder:
         out: Linear,
         dropout: Dropout,
         representations: Tensor,
+        row: Tensor | None,
         precision: torch.dtype,
         workspace: Workspace,
     ) -> None:
@@ -57,11 +59,16 @@ class TrainingDecoder:
         self.out = out
         self.dropout = dropout
         self.representations = representations
+        self.row = row
         self.width = representations.shape[1]
         self.device = representations.device
         self.values = representations.detach().to(precision)
         self.workspace = workspace
         representations.grad = torch.zeros_like(representations)
+
+    def rows(self, nodes: Tensor) -> Tensor:
+        """Which rows of the representations are those of some nodes, int64 of any shape."""
+        return nodes if self.row is None else self.row[nodes]
 
     def pairs(self, pairs: Tensor) -> Tensor:
         """Logits, float32 [P], of pairs, int64 [2, P]."""
@@ -70,7 +77,7 @@ class TrainingDecoder:
     def contexts(self, anchors: Tensor, nodes: Tensor) -> Tensor:
         """Logits, float32 [A, C], of anchors, int64 [A], each with C nodes, int64 [A, C]."""
         weights = (self.hidden.weight, self.hidden.bias, self.out.weight, self.out.bias)
-        logits: Tensor = _Decode.apply(self, anchors, nodes, *weights)  # type: ignore[no-untyped-call]
+        logits: Tensor = _Decode.apply(self, self.rows(anchors), self.rows(nodes), *weights)  # type: ignore[no-untyped-call]
         return logits
 
     def take(self, name: str, *shape: int, dtype: torch.dtype | None = None) -> Tensor:

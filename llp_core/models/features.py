@@ -45,17 +45,17 @@ class NodeFeatures:
         """The features of some nodes, int64 [M], for inference: no gradient passes."""
         return type(self)(select_rows(self.matrix, nodes))
 
-    def first(self, count: int) -> Self:
-        """The features of the first nodes, without a copy; all of them are the same object."""
+    def span(self, start: int, count: int) -> Self:
+        """The features of some nodes side by side, without a copy; all of them are the same object."""
         if count == self.num_nodes:
             return self
         if self.matrix.layout == torch.strided:
-            return type(self)(self.matrix[:count])
-        crow = self.matrix.crow_indices()[: count + 1]
-        entries = int(crow[-1])
-        columns, values = self.matrix.col_indices()[:entries], self.matrix.values()[:entries]
+            return type(self)(self.matrix[start : start + count])
+        crow = self.matrix.crow_indices()[start : start + count + 1]
+        first, last = int(crow[0]), int(crow[-1])
+        columns, values = self.matrix.col_indices()[first:last], self.matrix.values()[first:last]
         size = (count, self.width)
-        return type(self)(torch.sparse_csr_tensor(crow, columns, values, size=size, check_invariants=False))
+        return type(self)(torch.sparse_csr_tensor(crow - first, columns, values, size=size, check_invariants=False))
 
     def times(self, weight: Tensor) -> Tensor:
         """float32 [N, H]: the product with float32 [F, H]."""

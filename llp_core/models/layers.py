@@ -1,5 +1,7 @@
 """Layers of the encoders and the decoder. Their weights are [in, out], as a sparse product needs them."""
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor, nn
 
@@ -34,11 +36,54 @@ class Linear(nn.Module):
         return product if self.bias is None else product + self.bias
 
 
-class SAGELayer(nn.Module):
+class Sent(NamedTuple):
+    """What the nodes of a graph send to their neighbours.
+
+    Attributes:
+        x: their own values, as the layer takes them.
+        values: float32 [N, D], what neighbours sum up.
+        mapped: whether the layer's linear map was applied before; if not, it follows the sum.
+    """
+
+    x: Tensor | NodeFeatures
+    values: Tensor
+    mapped: bool
+
+
+class MessageLayer(nn.Module):
+    """A layer in which each node sends something and receives a sum.
+
+    Linear map and sum may come in either order. On a whole graph the map comes first, which keeps wide sparse features
+    out of the sum; where only some nodes receive, the sum does, so that only their rows are multiplied.
+    """
+
+    def forward(self, x: Tensor | NodeFeatures, adjacency: Adjacency) -> Tensor:
+        """float32 [M, out] of the M nodes with neighbour lists, out of [N, in] of all N."""
+        return self.receive(self.send(x, adjacency.degree, adjacency.symmetric), adjacency)
+
+    def in_parts(self, x: Tensor | NodeFeatures, adjacency: Adjacency, size: int, out: Tensor) -> Tensor:
+        """The same on a whole graph into `out`, float32 [N, out]; beside it there are temporaries of `size` rows.
+
+        Sparse features need one more [N, out], as their map comes first.
+        """
+        sent = self.send(x, adjacency.degree, map_first=False)
+        for part in adjacency.parts(size):
+            out[part.start : part.start + part.num_rows] = self.receive(sent, part)
+        return out
+
+    def send(self, x: Tensor | NodeFeatures, degree: Tensor, map_first: bool) -> Sent:
+        """What each of N nodes of these degrees, float32 [N], sends; sparse features are mapped first in any case."""
+        raise NotImplementedError
+
+    def receive(self, sent: Sent, adjacency: Adjacency) -> Tensor:
+        """float32 [M, out] of the M nodes with neighbour lists."""
+        raise NotImplementedError
+
+
+class SAGELayer(MessageLayer):
     """GraphSAGE with the mean over neighbours: W_n mean(x_j) + W_s x_i + b (arXiv 1706.02216).
 
-    The mean is taken after the linear map, which gives the same result and keeps wide sparse features out of
-    it. A node without neighbours has mean 0.
+    A node without neighbours has mean 0.
 
     Args:
         width_in, width_out: columns of x and of the result.
@@ -49,12 +94,16 @@ class SAGELayer(nn.Module):
         self.neighbor = Linear(width_in, width_out, bias=False)
         self.own = Linear(width_in, width_out)
 
-    def forward(self, x: Tensor | NodeFeatures, adjacency: Adjacency) -> Tensor:
-        """float32 [M, out] of the M nodes with neighbour lists, out of [N, in] of all N."""
-        count = adjacency.matrix.shape[0]
-        own: Tensor = self.own(x.first(count) if isinstance(x, NodeFeatures) else x[:count])
-        mean = adjacency.sum_neighbors(self.neighbor(x)) / adjacency.degree[:count, None].clamp(min=1)
-        return mean + own
+    def send(self, x: Tensor | NodeFeatures, degree: Tensor, map_first: bool) -> Sent:  # noqa: ARG002 (GCN needs it)
+        """See `MessageLayer`."""
+        values = None if map_first else _summable(x)
+        return Sent(x, self.neighbor(x) if values is None else values, mapped=values is None)
+
+    def receive(self, sent: Sent, adjacency: Adjacency) -> Tensor:
+        """See `MessageLayer`."""
+        own: Tensor = self.own(_span(sent.x, adjacency))
+        mean: Tensor = adjacency.sum_neighbors(sent.values) / adjacency.own_degree.clamp(min=1)
+        return (mean if sent.mapped else self.neighbor(mean)) + own
 
     def among_its_like(self) -> tuple[Tensor, Tensor]:
         """Weight [in, out] and bias [out] of the linear map that this is for a node whose neighbours are as it is."""
@@ -62,7 +111,7 @@ class SAGELayer(nn.Module):
         return own + self.neighbor.weight, bias
 
 
-class GCNLayer(nn.Module):
+class GCNLayer(MessageLayer):
     """Graph convolution: D^-1/2 (A + I) D^-1/2 x W + b, D the degrees of A + I (arXiv 1609.02907).
 
     Args:
@@ -79,13 +128,31 @@ class GCNLayer(nn.Module):
         bound = self.linear.weight.shape[0] ** -0.5
         nn.init.uniform_(self.bias, -bound, bound, generator=rng)
 
-    def forward(self, x: Tensor | NodeFeatures, adjacency: Adjacency) -> Tensor:
-        """float32 [M, out] of the M nodes with neighbour lists, out of [N, in] of all N."""
-        count = adjacency.matrix.shape[0]
-        scale = (adjacency.degree[:, None] + 1).rsqrt()
-        scaled: Tensor = self.linear(x) * scale
-        return (adjacency.sum_neighbors(scaled) + scaled[:count]) * scale[:count] + self.bias
+    def send(self, x: Tensor | NodeFeatures, degree: Tensor, map_first: bool) -> Sent:
+        """See `MessageLayer`."""
+        values = None if map_first else _summable(x)
+        scale = (degree[:, None] + 1).rsqrt()
+        return Sent(x, (self.linear(x) if values is None else values) * scale, mapped=values is None)
+
+    def receive(self, sent: Sent, adjacency: Adjacency) -> Tensor:
+        """See `MessageLayer`."""
+        own = sent.values[adjacency.start : adjacency.start + adjacency.num_rows]
+        summed: Tensor = (adjacency.sum_neighbors(sent.values) + own) * (adjacency.own_degree + 1).rsqrt()
+        return (summed if sent.mapped else self.linear(summed)) + self.bias
 
     def among_its_like(self) -> tuple[Tensor, Tensor]:
         """Weight [in, out] and bias [out] of the linear map that this is for a node whose neighbours are as it is."""
         return self.linear.weight, self.bias
+
+
+def _summable(x: Tensor | NodeFeatures) -> Tensor | None:
+    """The values as a dense tensor; None of sparse features, whose sums would be wide."""
+    if isinstance(x, Tensor):
+        return x
+    return x.matrix if x.matrix.layout == torch.strided else None
+
+
+def _span(x: Tensor | NodeFeatures, adjacency: Adjacency) -> Tensor | NodeFeatures:
+    """The rows of the nodes with neighbour lists."""
+    start, count = adjacency.start, adjacency.num_rows
+    return x.span(start, count) if isinstance(x, NodeFeatures) else x[start : start + count]

@@ -20,6 +20,9 @@ from llp_core.store import read_json, read_tensors, write_json, write_tensors
 PAIRS_AT_ONCE = 1 << 16
 """Pairs that are decoded at once, which bounds memory."""
 
+NODES_AT_ONCE = 1 << 16
+"""Nodes that are encoded at once outside training, which bounds memory."""
+
 HIDDEN_SCALE = 0.2
 REPRESENTATION_SCALE = 0.5
 """Root mean square of a hidden layer's values, and of representations, before the first step of a training."""
@@ -65,6 +68,29 @@ class Encoder(nn.Module):
         for number in range(1, len(self.layers)):
             x = self._layer(number, self.dropout(x.relu()), adjacencies)
         return x
+
+    def in_parts(self, features: NodeFeatures, adjacency: Adjacency | None, out: Tensor) -> Tensor:
+        """The same without dropout into `out`, float32 [N, D], a bounded number of nodes at a time.
+
+        Beside `out` it takes one [N, D] where messages pass, two with sparse features or GCN.
+
+        Args:
+            features: of N nodes.
+            adjacency: of the whole graph; None for an MLP.
+            out: filled and returned.
+        """
+        if adjacency is None:
+            for start in range(0, features.num_nodes, NODES_AT_ONCE):
+                rows = out[start : start + NODES_AT_ONCE]
+                rows.copy_(self(features.span(start, len(rows)), ()))
+            return out
+        x: Tensor | NodeFeatures = features
+        for number, layer in enumerate(self.layers):
+            last = number == len(self.layers) - 1
+            target = out if last else torch.empty_like(out)
+            values: Tensor = layer.in_parts(x, adjacency, NODES_AT_ONCE, target)  # type: ignore[operator]
+            x = values if last else values.relu_()
+        return out
 
     @torch.no_grad()
     def scale(self, features: NodeFeatures, adjacencies: Sequence[Adjacency]) -> None:
@@ -162,21 +188,34 @@ class LinkModel(nn.Module):
             if isinstance(module, Dropout):
                 module.rng = rng
 
-    def encode(self, features: NodeFeatures, *adjacencies: Adjacency) -> Tensor:
-        """Node representations, float32 [N, D] (see `Encoder.forward`)."""
+    def encode(self, features: NodeFeatures, *adjacencies: Adjacency, out: Tensor | None = None) -> Tensor:
+        """Node representations, float32 [N, D] (see `Encoder.forward`).
+
+        Outside training, many nodes are encoded a bounded number at a time (see `Encoder.in_parts`).
+
+        Args:
+            features: of N nodes.
+            adjacencies: one for each layer, or one for all of them; none for an MLP.
+            out: float32 [N, D], where the representations go; without it, new memory.
+        """
+        many = features.num_nodes > NODES_AT_ONCE and not (self.training or torch.is_grad_enabled())
+        if many and all(adjacency.symmetric for adjacency in adjacencies):
+            if out is None:
+                out = torch.empty(features.num_nodes, self.spec.hidden, device=features.matrix.device)
+            return self.encoder.in_parts(features, adjacencies[0] if adjacencies else None, out)
         with self._precision(features.matrix.device):
             representations: Tensor = self.encoder(features, adjacencies)
-        return representations.float()
+        return representations.float() if out is None else out.copy_(representations)
 
     def decode(self, representations: Tensor, pairs: Tensor) -> Tensor:
         """Logits, float32 [P], of pairs, int64 [2, P], from representations, float32 [N, D], without dropout."""
         logits: Tensor = self.decoder(representations[pairs[0]] * representations[pairs[1]])
         return logits
 
-    def training_decoder(self, representations: Tensor) -> TrainingDecoder:
-        """The decoder of one training step on a leaf of representations, float32 [N, D]."""
+    def training_decoder(self, representations: Tensor, row: Tensor | None = None) -> TrainingDecoder:
+        """The decoder of one training step on a leaf of representations, float32 [M, D] (see `TrainingDecoder`)."""
         hidden, out, dropout = self.decoder.hidden, self.decoder.out, self.decoder.dropout
-        return TrainingDecoder(hidden, out, dropout, representations, self.training_precision, self._workspace)
+        return TrainingDecoder(hidden, out, dropout, representations, row, self.training_precision, self._workspace)
 
     def _precision(self, device: torch.device) -> torch.autocast:
         reduced = self.training and self.training_precision != torch.float32

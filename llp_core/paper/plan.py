@@ -6,10 +6,11 @@ from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import NamedTuple
 
-from llp_core.config import Params
+from llp_core.config import Params, TeacherParams
 from llp_core.datasets import get_dataset
 from llp_core.errors import InputError
 from llp_core.names import METHOD_LOSSES, METHODS, SETTINGS, TEACHER, Method, Setting
+from llp_core.training.batching import resolve_batching
 from llp_core.tuned import for_dataset
 
 REVISION = 2
@@ -161,8 +162,9 @@ def settings_text(job: Job, cell: Cell) -> str:
         "precision": params.run.precision,
         "split": shares.model_dump(mode="json"),
     }
+    teacher = _teacher_settings(params.teacher, get_dataset(cell.dataset).nodes)
     if cell.method == TEACHER:
-        used["teacher"] = params.teacher.model_dump(mode="json")
+        used["teacher"] = teacher
         return json.dumps(used)
     losses = METHOD_LOSSES[next(method for method in METHODS if method == cell.method)]
     student = params.student.model_dump(mode="json", exclude={"methods"})
@@ -174,8 +176,14 @@ def settings_text(job: Job, cell: Cell) -> str:
     if losses == ("label",):
         unused |= {"start"}
     else:
-        used |= {"teacher": params.teacher.model_dump(mode="json"), "contexts": params.contexts.model_dump(mode="json")}
+        used |= {"teacher": teacher, "contexts": params.contexts.model_dump(mode="json")}
     return json.dumps(used | {"student": {key: value for key, value in student.items() if key not in unused}})
+
+
+def _teacher_settings(params: TeacherParams, num_nodes: int | None) -> dict[str, object]:
+    """Without those of batching where each step encodes all of so many nodes, or of the fewer that training sees."""
+    full = num_nodes is not None and resolve_batching(params, num_nodes) == "full"
+    return params.model_dump(mode="json", exclude={"batching", "fanouts"} if full else set())
 
 
 def _jobs(params: Params, settings: Sequence[Setting], methods: Sequence[str], runs: Runs) -> Iterator[Job]:

@@ -5,9 +5,13 @@ from torch import Tensor
 
 from llp_core.graph import pair_keys
 from llp_core.models import LinkModel, NodeFeatures, TrainingAdjacency
+from llp_core.models.link_model import PAIRS_AT_ONCE
 from llp_core.progress import Progress
 from llp_core.sampling import sample_negatives
 from llp_core.types import Contexts, TeacherScores, TrainingGraph
+
+CONTEXTS_AT_ONCE = 16 * PAIRS_AT_ONCE
+"""Context pairs that are looked up and scored at once, which bounds memory."""
 
 
 class _Halves:
@@ -17,15 +21,24 @@ class _Halves:
         model: the teacher, at rest.
         features: of the N training nodes.
         adjacency: of the training edges.
-        first: bool [E], the edges of the first half.
     """
 
-    def __init__(self, model: LinkModel, features: NodeFeatures, adjacency: TrainingAdjacency, first: Tensor) -> None:
+    def __init__(self, model: LinkModel, features: NodeFeatures, adjacency: TrainingAdjacency) -> None:
         self.model = model
-        self.first = first
+        self.features = features
+        self.adjacency = adjacency
         self.num_nodes = features.num_nodes
-        hidden = (half.nonzero().flatten() for half in (~first, first))
-        self.representations = torch.cat([model.encode(features, adjacency.without(edges)) for edges in hidden])
+        self.representations = torch.empty(2 * self.num_nodes, model.spec.hidden, device=features.matrix.device)
+
+    def divide(self, first: Tensor) -> None:
+        """Encodes anew, in the same memory; bool [E] says which edges are in the first half."""
+        self.first = first
+        for half, out in zip((~first, first), torch.split(self.representations, self.num_nodes), strict=True):
+            self.model.encode(self.features, self.adjacency.without(half.nonzero().flatten()), out=out)
+
+    def whole(self) -> Tensor:
+        """float32 [N, D]: with messages over all edges, in the same memory."""
+        return self.model.encode(self.features, self.adjacency.whole, out=self.representations[: self.num_nodes])
 
     def score(self, pairs: Tensor, edge: Tensor) -> Tensor:
         """Logits, float32 [P], of pairs, int64 [2, P].
@@ -64,23 +77,23 @@ def export_scores(
     rounds, anchors, size = contexts.nodes.shape
     count = graph.edges.shape[1]
     known, order = pair_keys(graph.edges, graph.num_nodes).sort()
-    anchor = torch.arange(anchors).repeat_interleave(size)
     context_logits = torch.empty(rounds, anchors, size)
     edge_logits = torch.zeros(count)
     negatives = torch.empty(rounds, 2, count, dtype=torch.int32)
     negative_logits = torch.empty(rounds, count)
+    halves = _Halves(model, features, adjacency)
     with Progress(rounds, name) as progress:
         for number, nodes in enumerate(contexts.nodes):
-            halves = _Halves(model, features, adjacency, torch.rand(count, generator=rng) < 0.5)
-            pairs = torch.stack((anchor, nodes.flatten().long()))
-            edge = _find(pair_keys(pairs.sort(0).values, graph.num_nodes), known, order)
-            context_logits[number] = halves.score(pairs, edge).view(anchors, size)
+            halves.divide(torch.rand(count, generator=rng) < 0.5)
+            for chunk in torch.split(torch.arange(anchors * size), CONTEXTS_AT_ONCE):
+                pairs = torch.stack((chunk // size, nodes.flatten()[chunk].long()))
+                edge = _find(pair_keys(pairs.sort(0).values, graph.num_nodes), known, order)
+                context_logits[number].view(-1)[chunk] = halves.score(pairs, edge)
             edge_logits += halves.score(graph.edges, torch.arange(count)) / rounds
             negatives[number] = drawn = sample_negatives(known, graph.num_nodes, count, rng)
             negative_logits[number] = halves.score(drawn, torch.full((count,), -1))
             progress.advance()
-    representations = model.encode(features, adjacency.whole)
-    return TeacherScores(context_logits, edge_logits, negatives, negative_logits, representations.cpu())
+    return TeacherScores(context_logits, edge_logits, negatives, negative_logits, halves.whole().cpu())
 
 
 def _find(keys: Tensor, known: Tensor, order: Tensor) -> Tensor:

@@ -10,8 +10,9 @@ from torch import Tensor
 
 from llp_core.config import ModelParams
 from llp_core.metrics import validation_score
-from llp_core.models import Adjacency, Dropout, LinkModel, NodeFeatures, TrainingAdjacency
+from llp_core.models import Dropout, LinkModel, NodeFeatures, TrainingAdjacency
 from llp_core.progress import Progress
+from llp_core.training.batching import StepEncoder
 from llp_core.training.checkpoint import Checkpoint
 from llp_core.training.objective import Objective, Step
 from llp_core.types import TrainingGraph
@@ -57,6 +58,7 @@ class Trainer:
         precision: of the dense products; float32 or bfloat16.
         checkpoint: where the state is kept.
         scale: whether the encoder's weights were drawn anew, and are to be scaled to the features.
+        fanouts: most neighbours that a step draws of a node, one a layer; None for messages over the whole graph.
     """
 
     def __init__(
@@ -70,6 +72,7 @@ class Trainer:
         precision: torch.dtype,
         checkpoint: Checkpoint,
         scale: bool,
+        fanouts: tuple[int, ...] | None,
     ) -> None:
         self.model = model
         self.graph = graph
@@ -79,15 +82,16 @@ class Trainer:
         self.dropout_rng = dropout_rng
         device = next(model.parameters()).device
         model.set_training(dropout_rng, precision)
-        self.features = NodeFeatures.of(graph.features, device)
-        self.feature_dropout = Dropout(params.feature_dropout, dropout_rng)
+        features = NodeFeatures.of(graph.features, device)
         needs_graph = model.encoder.needs_graph
-        self.adjacency = TrainingAdjacency(graph.edges, graph.num_nodes, device) if needs_graph else None
+        adjacency = TrainingAdjacency(graph.edges, graph.num_nodes, device) if needs_graph else None
+        feature_dropout = Dropout(params.feature_dropout, dropout_rng)
+        self.encoder = StepEncoder(model, features, feature_dropout, adjacency, fanouts, objective.rng)
         self.predicted_share = predicted_share
         self.valid_edges = graph.valid_edges.to(device)
         self.valid_negatives = graph.valid_negatives.to(device)
         if scale:
-            model.encoder.scale(self.features, self._messages(None))
+            self.encoder.scale()
         self.optimizer = torch.optim.Adam(model.parameters(), lr=params.learning_rate, fused=True)
         self.history: History = []
         self.steps = 0
@@ -122,7 +126,7 @@ class Trainer:
         trained = _copy(self.model.state_dict())
         self.model.load_state_dict(self.averaged)
         self.model.eval()
-        representations = self.model.encode(self.features, *self._messages(None))
+        representations = self.model.encode(self.encoder.features, *self.encoder.messages())
         positive = self.model.score(representations, self.valid_edges)
         negative = self.model.score(representations, self.valid_negatives)
         self.model.load_state_dict(trained)
@@ -155,12 +159,12 @@ class Trainer:
     def _train_step(self, step: Step) -> Mapping[str, float]:
         """One step. Chunks are differentiated one by one up to the representations, then the encoder once."""
         self.optimizer.zero_grad()
-        hidden_edges = step.edges if self.predicted_share < 1 else None
-        features = self.features.thinned(self.feature_dropout)
-        representations = self.model.encode(features, *self._messages(hidden_edges))
-        decoder = self.model.training_decoder(representations.detach().requires_grad_())
+        pairs = self.objective.pairs(step)
+        nodes = self.objective.nodes(step, pairs) if self.encoder.may_choose else None
+        representations, row = self.encoder.encode(nodes, hidden=step.edges if self.predicted_share < 1 else None)
+        decoder = self.model.training_decoder(representations.detach().requires_grad_(), row)
         losses: dict[str, float] = {}
-        for chunk in self.objective.chunks(decoder, step):
+        for chunk in self.objective.chunks(decoder, step, pairs):
             weighted = torch.stack([self.objective.weights[name] * share for name, share in chunk.items()])
             torch.autograd.backward(weighted.sum())
             for name, share in chunk.items():
@@ -170,11 +174,6 @@ class Trainer:
         self.optimizer.step()
         self._average()
         return losses
-
-    def _messages(self, hidden_edges: Tensor | None) -> list[Adjacency]:
-        if self.adjacency is None:
-            return []
-        return [self.adjacency.whole if hidden_edges is None else self.adjacency.without(hidden_edges)]
 
     def _average(self) -> None:
         """Moves the averaged weights towards the present ones; at first they are the plain mean of all steps."""

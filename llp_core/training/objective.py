@@ -8,10 +8,10 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from llp_core.graph import pair_keys
+from llp_core.graph import distinct, pair_keys
 from llp_core.losses import distribution_loss, label_loss, logit_loss, rank_loss, representation_loss
 from llp_core.models import TrainingDecoder
-from llp_core.sampling import sample_negatives
+from llp_core.sampling import draw_negatives
 from llp_core.types import Contexts, TeacherScores
 
 Shares = dict[str, Tensor]
@@ -72,25 +72,45 @@ class Objective:
             raise ValueError(f"losses {', '.join(self.weights)} need a teacher's scores, and there are none")
         return self.teaching
 
-    def chunks(self, decoder: TrainingDecoder, step: Step) -> Iterator[Shares]:
+    @cached_property
+    def _active(self) -> set[str]:
+        return {name for name, weight in self.weights.items() if weight > 0}
+
+    def pairs(self, step: Step) -> Tensor:
+        """int64 [2, P]: a step's edges, then as many pairs without one, drawn anew; none where no loss sees pairs."""
+        if not self._active & {"label", "logit"}:
+            return self.edges[:, :0]
+        return torch.cat((self.edges[:, step.edges], self._negatives(step)), dim=1)
+
+    def nodes(self, step: Step, pairs: Tensor) -> Tensor:
+        """int64, ascending: the nodes whose representations a step with these pairs needs."""
+        needed = [pairs.flatten()]
+        if self._active - {"label", "logit"}:
+            needed.append(step.anchors)
+        if self._active & {"rank", "distribution"}:
+            contexts = self._taught.contexts
+            needed.append(contexts.nodes[step.epoch % contexts.rounds, step.anchors].flatten().long())
+        return distinct(torch.cat(needed), self.num_nodes)
+
+    def chunks(self, decoder: TrainingDecoder, step: Step, pairs: Tensor) -> Iterator[Shares]:
         """The losses of one step, chunk by chunk, unweighted. Chunks share no computation.
 
         Args:
-            decoder: on the representations, float32 [A, D]; the gradient is taken up to those.
+            decoder: on the representations of the nodes that the step needs; the gradient is taken up to those.
             step: which edges and anchors.
+            pairs: of the step (see `pairs`).
         """
-        active = {name for name, weight in self.weights.items() if weight > 0}
+        active = self._active
         if active & {"label", "logit"}:
-            yield from self._pair_chunks(decoder, step, active)
+            yield from self._pair_chunks(decoder, step, pairs, active)
         if active & {"rank", "distribution"}:
             yield from self._context_chunks(decoder, step, active)
         if "representation" in active:
-            own = decoder.representations[step.anchors]
+            own = decoder.representations[decoder.rows(step.anchors)]
             target = self._taught.scores.representations[step.anchors].to(own.device)
             yield {"representation": representation_loss(own, target)}
 
-    def _pair_chunks(self, decoder: TrainingDecoder, step: Step, active: set[str]) -> Iterator[Shares]:
-        pairs = torch.cat((self.edges[:, step.edges], self._negatives(step)), dim=1)
+    def _pair_chunks(self, decoder: TrainingDecoder, step: Step, pairs: Tensor, active: set[str]) -> Iterator[Shares]:
         labels = torch.zeros(pairs.shape[1])
         labels[: step.edges.numel()] = 1
         teacher = self._teacher_logits(step) if "logit" in active else None
@@ -109,7 +129,7 @@ class Objective:
         if self.weights.get("logit", 0) > 0:
             scores = self._taught.scores
             return scores.negatives[step.epoch % scores.negatives.shape[0]][:, step.edges].long()
-        return sample_negatives(self._known, self.num_nodes, step.edges.numel(), self.rng)
+        return draw_negatives(self._known, self.num_nodes, step.edges.numel(), self.rng)
 
     @cached_property
     def _known(self) -> Tensor:

@@ -1,6 +1,7 @@
 """A teacher and its candidates, and a student of each method, trained from what a split lets them see."""
 
 import dataclasses
+import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,10 +17,13 @@ from llp_core.models import LinkModel, ModelSpec
 from llp_core.names import METHOD_LOSSES, Method
 from llp_core.progress import Progress
 from llp_core.sampling import generator
+from llp_core.training.batching import full_batch_bytes, resolve_batching
 from llp_core.training.checkpoint import Checkpoint, fingerprint
 from llp_core.training.loop import Fit, Trainer
 from llp_core.training.objective import Objective, Teaching
 from llp_core.types import Contexts, TeacherScores, TrainingGraph
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,6 +82,13 @@ def train_teachers(graph: TrainingGraph, params: TeacherParams, run: RunParams, 
         run: seed, device and precision.
         workspace: a folder for the states of trainings under way; its name stands in progress lines.
     """
+    if resolve_batching(params, graph.num_nodes) == "sampled":
+        logger.info(
+            "%s: sampled neighbourhoods: training on all %s nodes at once would take about %.1f GB (teacher.batching)",
+            workspace.name,
+            f"{graph.num_nodes:,}",
+            full_batch_bytes(params, graph.num_nodes) / 2**30,
+        )
     for number in range(params.candidates):
         yield _train(graph, params.encoder, params, {"label": 1.0}, None, run, workspace, f"teacher-{number}")
 
@@ -170,7 +181,10 @@ def _train(
         teaching = Teaching(lessons.contexts, lessons.scores, params.margin, params.temperature, params.match)
     sampling = generator(run.seed, name, "sampling")
     objective = Objective(graph.edges, graph.num_nodes, weights, teaching, sampling)
-    share = params.predicted_share if isinstance(params, TeacherParams) else 1.0
+    share, fanouts = 1.0, None
+    if isinstance(params, TeacherParams):
+        share = params.predicted_share
+        fanouts = params.fanout_of_layers if resolve_batching(params, graph.num_nodes) == "sampled" else None
     settings = {
         "name": name,
         "spec": spec.model_dump(),
@@ -179,10 +193,12 @@ def _train(
         "precision": str(precision),
         "params": params.model_dump(mode="json"),
         "weights": dict(weights),
+        "fanouts": fanouts,
     }
     checkpoint = Checkpoint(workspace / name, fingerprint(settings, _tensors(graph, teaching)))
     dropout = generator(run.seed, name, "dropout", device=device)
-    trainer = Trainer(model, graph, objective, params, share, dropout, precision, checkpoint, scale=start != "teacher")
+    scale = start != "teacher"
+    trainer = Trainer(model, graph, objective, params, share, dropout, precision, checkpoint, scale, fanouts)
     with Progress(params.max_epochs, f"{workspace.name}: {name}") as progress:
         fit = trainer.fit(progress)
     return Trained(model.eval(), fit)

@@ -68,8 +68,9 @@ def test_sparse_and_dense_features_give_the_same_values_and_gradients(graph: Gra
         gradients.append(torch.autograd.grad((product * target).sum(), weight)[0])
     torch.testing.assert_close(*gradients)
     for features in (sparse, dense):
-        torch.testing.assert_close(features.first(4).times(weight.detach()), product[:4].detach())
-        assert features.first(6) is features
+        torch.testing.assert_close(features.span(0, 4).times(weight.detach()), product[:4].detach())
+        torch.testing.assert_close(features.span(2, 3).times(weight.detach()), product[2:5].detach())
+        assert features.span(0, 6) is features
     torch.testing.assert_close(sparse.rows(torch.tensor([4, 0])).times(weight.detach()), product[[4, 0]].detach())
 
 

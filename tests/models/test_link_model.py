@@ -90,3 +90,23 @@ def test_a_broken_model_is_refused_with_its_folder(tmp_path: Path) -> None:
     write_json(tmp_path / "model.json", {**spec, "encoder": "rnn"})
     with pytest.raises(InputError, match=r"(?s)the model cannot be rebuilt: .*encoder"):
         load_model(tmp_path)
+
+
+@pytest.mark.parametrize("dense", [False, True])
+@pytest.mark.parametrize("encoder", ["mlp", "sage", "gcn"])
+def test_many_nodes_are_encoded_in_parts(
+    encoder: str, dense: bool, graph: Graph, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = LinkModel(ModelSpec(encoder=encoder, features=8, hidden=4, layers=3, dropout=0.5), generator(0)).eval()
+    features = NodeFeatures(graph.features.to_dense() if dense else graph.features)
+    graphs = [Adjacency.from_edges(graph.edges, 6)] if model.encoder.needs_graph else []
+    monkeypatch.setattr(link_model, "NODES_AT_ONCE", 4)
+    at_once = model.encode(features, *graphs)  # with gradients, as a training does
+    assert at_once.requires_grad
+    out = torch.empty(6, 4)
+    with torch.no_grad():
+        assert model.encode(features, *graphs, out=out) is out
+        torch.testing.assert_close(out, at_once)
+        torch.testing.assert_close(model.encode(features, *graphs), at_once)
+        monkeypatch.setattr(link_model, "NODES_AT_ONCE", 6)
+        assert torch.equal(model.encode(features, *graphs, out=out), at_once)

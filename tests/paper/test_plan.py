@@ -105,6 +105,8 @@ class TestSettingsText:
         ("section", "values", "methods"),
         [
             ("teacher", {"dropout": 0.1}, set(ALL_METHODS) - {"label"}),
+            ("teacher", {"batching": "sampled"}, set(ALL_METHODS) - {"label"}),
+            ("teacher", {"batching": "full", "fanouts": (3,)}, set()),
             ("contexts", {"walks": 7}, set(METHODS) - {"label"}),
             ("student", {"dropout": 0.1}, set(METHODS)),
             ("student", {"label_weight": 0.7}, set(METHODS)),

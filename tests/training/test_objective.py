@@ -34,7 +34,7 @@ def make(
 
 def totals(objective: Objective, model: LinkModel, hidden: torch.Tensor, step: Step) -> dict[str, float]:
     sums: dict[str, float] = {}
-    for chunk in objective.chunks(model.training_decoder(hidden.requires_grad_()), step):
+    for chunk in objective.chunks(model.training_decoder(hidden.requires_grad_()), step, objective.pairs(step)):
         for name, share in chunk.items():
             sums[name] = sums.get(name, 0.0) + share.item()
     return sums
