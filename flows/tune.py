@@ -10,11 +10,11 @@ from prefect.exceptions import TerminationSignal
 from flows.full import leave_temporary_server
 from llp_core.config import load_params
 from llp_core.datasets import get_dataset
+from llp_core.datasets.kept import kept_graph
 from llp_core.errors import INTERRUPTED, TERMINATED, InputError
 from llp_core.names import SETTINGS, Setting
 from llp_core.paths import PARAMS
 from llp_core.search import Found, published, search
-from llp_core.search.data import dataset_graph
 from llp_core.splits import make_split
 from llp_core.tuned import for_dataset, write_tuned
 
@@ -49,7 +49,7 @@ def tune(dataset: str, setting: Setting, trials: int) -> Found:
     source = get_dataset(dataset)
     params = for_dataset(load_params(PARAMS), dataset)
     shares = params.split.with_shares_of(source.new_node_share, source.test_share)
-    graph = dataset_graph(params.data, FOLDER / "raw" / dataset)
+    graph = kept_graph(params.data, FOLDER / "graphs" / dataset)
     try:
         split = make_split(graph, setting, shares)
     except ValueError as error:

@@ -1,5 +1,6 @@
 """The graph of a data set for work beside the pipeline, whose own graph is that of params.yaml's data set."""
 
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -7,23 +8,28 @@ from llp_core.config import DataParams
 from llp_core.datasets import get_dataset
 from llp_core.errors import InputError
 from llp_core.locks import locked
-from llp_core.store import new_folder, read_json
+from llp_core.store import load, new_folder, read_json, save
 from llp_core.types import Graph
 
 
-def dataset_graph(params: DataParams, raw: Path) -> Graph:
-    """The graph of `params.name`; its raw files are kept in `raw`, and brought there once.
+def kept_graph(params: DataParams, folder: Path) -> Graph:
+    """The graph of `params.name`, brought once and kept in `folder`.
 
     Raises:
-        InputError: they cannot be had, or do not hold what they must.
+        InputError: its files cannot be had, or do not hold what they should.
     """
     dataset = get_dataset(params.name)
-    made = {"stage": "download", "data": params.model_dump(mode="json")}
-    with locked(raw.with_suffix(".lock")):
-        if not _is_made(raw, made) or params.name == "files":  # the user's own files may have changed
-            with new_folder(raw, made) as folder:
-                dataset.download(folder, params)
-        return dataset.load(raw, params)[0]
+    made = {"data": params.model_dump(mode="json")}
+    with locked(folder.with_suffix(".lock")):
+        if not _is_made(folder, made) or params.name == "files":  # the user's own files may have changed
+            raw = folder.with_suffix(".raw")
+            with new_folder(raw, made) as unfinished:
+                dataset.download(unfinished, params)
+            graph, _ = dataset.load(raw, params)
+            with new_folder(folder, made) as unfinished:
+                save(graph, unfinished)
+            shutil.rmtree(raw)
+        return load(Graph, folder)
 
 
 def _is_made(folder: Path, made: Mapping[str, object]) -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from llp_core.config import DataParams
-from llp_core.datasets import get_dataset
+from llp_core.datasets.kept import kept_graph
 from llp_core.errors import InputError
 from llp_core.experiment import Outcome, run_experiment
 from llp_core.machine import forget_peak_memory, machine, peak_memory_mb
@@ -17,7 +17,7 @@ from llp_core.paper.cells import GROUPS, METRICS, Row, write_cell
 from llp_core.paper.plan import Cell, Job, settings_text
 from llp_core.paper.processes import Tell
 from llp_core.splits import make_split, require_enough_pairs
-from llp_core.store import load, new_folder, save
+from llp_core.store import load
 from llp_core.types import Evaluation, Graph, LinkSplit
 
 
@@ -32,14 +32,7 @@ def prepare_graph(folder: Path, params: DataParams, _tell: Tell) -> None:
     Raises:
         InputError: its files cannot be had, or do not hold what they should.
     """
-    dataset = get_dataset(params.name)
-    raw = folder / "raw" / params.name
-    with new_folder(raw, {"data": params.name}) as unfinished:
-        dataset.download(unfinished, params)
-    graph, _ = dataset.load(raw, params)
-    with new_folder(graph_folder(folder, params.name), {"data": params.name}) as unfinished:
-        save(graph, unfinished)
-    shutil.rmtree(raw)
+    kept_graph(params, graph_folder(folder, params.name))
 
 
 def run_job(folder: Path, job: Job, commit: str, tell: Tell) -> None:
