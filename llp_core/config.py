@@ -174,9 +174,9 @@ class LatencyParams(Section):
     pairs: Annotated[tuple[Positive, ...], Field(min_length=1)]
     """Sizes of an online request, in node pairs."""
     seconds: Annotated[float, Field(gt=0, le=600)]
-    """At most this long for one row."""
+    """The slowest method of a row is timed for so long, but for at least 5 requests online, 3 offline."""
     max_requests: Positive
-    """At most this many requests for one row."""
+    """At most this many requests of one method in one row."""
 
 
 def _key_of(section: type[Section]) -> AfterValidator:

@@ -13,6 +13,9 @@ ENCODER = GRAPH / "encoder.json"
 CHECKS = Path("data/checks")
 REPORT = Path("data/report")
 
+BENCH = Path("data/bench/latency")
+"""What `llp bench latency` found last."""
+
 MODELS = Path("models")
 """The registry: a folder for each version of the models, and which one is in use."""
 

@@ -241,7 +241,10 @@ class LatencyRow:
         pairs: in a request.
         requests: how many were timed, after the first.
         first_seconds: the first request, kept apart from the rest.
-        p50_seconds, p99_seconds: of the rest.
+        p50_seconds, p95_seconds, p99_seconds: of the rest.
+        faster_low, faster_high: 95 % interval of how many times faster than the reference it is, by medians; None
+            for the reference itself, and where there is none.
+        memory_mb: the most that tensors took on a GPU during a request, in 2**20 bytes; None on a CPU.
     """
 
     method: str
@@ -250,11 +253,18 @@ class LatencyRow:
     requests: int
     first_seconds: float
     p50_seconds: float
+    p95_seconds: float
     p99_seconds: float
+    faster_low: float | None = None
+    faster_high: float | None = None
+    memory_mb: float | None = None
 
     def __post_init__(self) -> None:
         require(self.pairs > 0 and self.requests > 0, f"{self.method}: nothing was timed")
-        require(0 < self.p50_seconds <= self.p99_seconds, f"{self.method}: p50 must lie in 0..p99")
+        require(
+            0 < self.p50_seconds <= self.p95_seconds <= self.p99_seconds,
+            f"{self.method}: expected 0 < p50 <= p95 <= p99",
+        )
 
 
 @dataclass(frozen=True)

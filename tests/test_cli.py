@@ -55,6 +55,8 @@ def test_help_imports_nothing_heavy() -> None:
         ["stage"],
         ["status"],
         ["report"],
+        ["bench"],
+        ["bench", "latency"],
         ["dataset"],
         ["dataset", "list"],
         ["dataset", "show"],

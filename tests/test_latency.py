@@ -19,12 +19,16 @@ from llp_core.graph import CSR, csr
 from llp_core.latency import (
     ModelScorer,
     Scorer,
+    Timed,
     measure,
     percentile,
+    ratio,
     times_faster,
     to_json_line,
+    to_rows,
     to_text,
 )
+from llp_core.latency.clock import Answers, Bounds, time_in_rounds
 from llp_core.machine import machine
 from llp_core.models import LinkModel, ModelSpec, NodeFeatures
 from llp_core.types import LatencyRow, LatencyTable
@@ -84,9 +88,9 @@ def scorers(device: str = "cpu", **student: float) -> dict[str, Asked]:
 
 def run(timed: Mapping[str, Scorer], seed: int = 0, **params: object) -> LatencyTable:
     settings = {"pairs": (1, 3), "seconds": 5.0, "max_requests": 6, **params}
-    return measure(
-        timed, 8, PATH, LatencyParams(**settings), CPU, 1, "transductive", torch.Generator().manual_seed(seed)
-    )
+    rng = torch.Generator().manual_seed(seed)
+    found = measure(timed, 8, PATH, LatencyParams(**settings), CPU, 1, rng)
+    return LatencyTable("transductive", "cpu", 1, tuple(row for one in found for row in to_rows(one, "teacher", rng)))
 
 
 def test_one_row_for_each_method_regime_and_size() -> None:
@@ -99,8 +103,7 @@ def test_one_row_for_each_method_regime_and_size() -> None:
         ("teacher", "offline", 6, 6),
         ("llp", "offline", 6, 6),
     ]
-    assert table.device.startswith("cpu ")
-    assert (table.setting, table.threads) == ("transductive", 1)
+    assert all(row.memory_mb is None for row in table.rows)
 
 
 def test_all_methods_get_the_same_requests_of_two_different_nodes() -> None:
@@ -108,7 +111,7 @@ def test_all_methods_get_the_same_requests_of_two_different_nodes() -> None:
     run(timed)
     assert timed["teacher"].asked == timed["llp"].asked
     random_requests = timed["llp"].asked[:-1]
-    assert [len(request[0]) for request in random_requests] == [1] * 7 + [3] * 7
+    assert [len(request[0]) for request in random_requests] == [1] * 8 + [3] * 8
     ends = [pair for request in random_requests for pair in zip(*request, strict=True)]
     assert all(first != second for first, second in ends)
     assert {node for pair in ends for node in pair} <= set(range(8))
@@ -138,25 +141,71 @@ def test_methods_take_turns_and_another_begins_each_time() -> None:
             return pairs.sum(0).float()
 
     run({name: Noting(name) for name in "abc"}, pairs=(1,), max_requests=3)
-    assert "".join(order) == "abcbcacababcabc"  # four requests; the check of the scores comes last
+    # The first request, one to plan by, three rounds; the check of the scores comes last.
+    assert "".join(order) == "abcabcabcbcacababc"
 
 
-def test_a_row_ends_when_its_slowest_method_has_spent_its_seconds() -> None:
-    table = run(scorers(pause_seconds=0.02), pairs=(1,), seconds=0.1, max_requests=1000)
-    slow, fast = table.row("llp", "online"), table.row("teacher", "online")
-    assert slow.requests == fast.requests
-    assert 1 <= slow.requests <= 5
+def test_rounds_end_when_the_slowest_has_spent_its_seconds_but_there_are_five() -> None:
+    table = run(scorers(pause_seconds=0.02), pairs=(1,), seconds=0.01, max_requests=1000)
+    slow = table.row("llp", "online")
+    assert slow.requests == 5
     assert slow.p50_seconds >= 0.02
+    assert table.row("teacher", "offline").requests >= 3
 
 
-def test_the_first_request_stays_apart_even_when_it_takes_all_the_time() -> None:
-    table = run(scorers(pause_seconds=0.02), pairs=(1,), seconds=0.001, max_requests=1000)
-    assert table.row("llp", "online").requests == 1
+def test_a_fast_method_answers_more_requests_of_a_round() -> None:
+    table = run(scorers(pause_seconds=0.05), pairs=(1,), seconds=0.5, max_requests=80)
+    assert 5 <= table.row("llp", "online").requests < table.row("teacher", "online").requests <= 80
+
+
+@pytest.mark.parametrize(
+    ("warm", "rounds", "shares"),
+    [
+        ({"a": 0.5, "b": 0.05, "c": 0.0004}, 10, {"a": 1, "b": 4, "c": 100}),  # too slow: the fewest rounds
+        ({"a": 0.02, "b": 0.005}, 100, {"a": 1, "b": 4}),
+        ({"a": 0.00001, "b": 0.000001}, 1000, {"a": 1, "b": 1}),  # the most requests
+    ],
+)
+def test_plan(warm: dict[str, float], rounds: int, shares: dict[str, int]) -> None:
+    assert Bounds(seconds=2.0, least_rounds=10, most_requests=1000).plan(warm) == (rounds, shares)
+
+
+def test_a_round_is_a_row_of_answers_to_the_same_requests() -> None:
+    asked: dict[str, list[int]] = {"slow": [], "fast": []}
+
+    def slow(pairs: Tensor) -> None:
+        asked["slow"].append(int(pairs))
+        time.sleep(0.03)
+
+    calls = {"slow": slow, "fast": lambda pairs: asked["fast"].append(int(pairs))}
+    requests = (torch.tensor(number) for number in itertools.count())
+    answers = time_in_rounds(calls, requests, Bounds(0.06, least_rounds=2, most_requests=6), CPU)
+    assert (answers["slow"].seconds.shape, answers["fast"].seconds.shape) == ((2, 1), (2, 3))
+    assert asked == {"slow": [0, 1, 2, 5], "fast": [0, 1, 2, 3, 4, 5, 6, 7]}
 
 
 def test_a_scorer_that_answers_otherwise_online_is_refused() -> None:
     with pytest.raises(ValueError, match=r"llp: its online scores of 3 test pairs differ from its offline scores"):
         run(scorers(wrong_online=0.5))
+
+
+def test_an_approximate_scorer_may_answer_otherwise_online() -> None:
+    params = LatencyParams(pairs=(1,), seconds=5.0, max_requests=2)
+    rng = torch.Generator().manual_seed(0)
+    timed = measure(scorers(wrong_online=0.5), 8, PATH, params, CPU, 1, rng, exact=["teacher"])
+    assert set(timed[0].answers) == {"teacher", "llp"}
+
+
+def test_what_else_is_timed_takes_its_turn() -> None:
+    sizes: list[tuple[str, int]] = []
+
+    def products(regime: str, pairs: int) -> dict[str, object]:
+        return {"products": lambda request: sizes.append((regime, request.shape[1]))}
+
+    params = LatencyParams(pairs=(3,), seconds=5.0, max_requests=2)
+    timed = measure(scorers(), 8, PATH, params, CPU, 1, torch.Generator().manual_seed(0), products=products)
+    assert [list(one.answers) for one in timed] == [["teacher", "llp", "products"]] * 2
+    assert set(sizes) == {("online", 3), ("offline", 6)}
 
 
 def test_threads_are_set_while_measuring_and_given_back() -> None:
@@ -179,23 +228,58 @@ def test_threads_are_set_while_measuring_and_given_back() -> None:
 def test_a_gpu_gives_the_same_table() -> None:
     params = LatencyParams(pairs=(1, 3), seconds=5.0, max_requests=6)
     gpu = torch.device("cuda")
-    table = measure(scorers("cuda"), 8, PATH, params, gpu, 1, "transductive", torch.Generator().manual_seed(0))
-    assert table.device == f"cuda {torch.cuda.get_device_name()}"
-    assert len(table.rows) == 6
+    rng = torch.Generator().manual_seed(0)
+    timed = measure(scorers("cuda"), 8, PATH, params, gpu, 1, rng)
+    rows = [row for one in timed for row in to_rows(one, "teacher", rng)]
+    assert len(rows) == 6
+    assert all(row.memory_mb is not None and row.memory_mb > 0 for row in rows)
 
 
 @pytest.mark.parametrize(("count", "share", "expected"), [(1, 0.99, 1), (4, 0.5, 2), (100, 0.99, 99), (101, 0.99, 100)])
 def test_percentile_is_the_nearest_rank(count: int, share: float, expected: int) -> None:
-    assert percentile([float(value) for value in range(1, count + 1)], share) == expected
+    assert percentile(torch.arange(1.0, count + 1), share) == expected
+
+
+def test_a_ratio_of_medians_with_its_interval() -> None:
+    rng = torch.Generator().manual_seed(0)
+    fast = torch.rand(200, 3, generator=rng, dtype=torch.float64) + 1
+    drift = torch.rand(200, 1, generator=rng, dtype=torch.float64) + 1
+    same = ratio(4 * fast, fast, rng)
+    assert same == (pytest.approx(4), pytest.approx(4), pytest.approx(4))  # paired: no doubt where all rounds agree
+    noisy = ratio(4 * drift * fast.median(1, keepdim=True).values, fast, rng)
+    assert noisy.low < noisy.value < noisy.high
+    assert noisy.value == pytest.approx(6, rel=0.1)
+
+
+def test_the_interval_of_a_ratio_holds_what_it_estimates_as_often_as_it_says() -> None:
+    rng = torch.Generator().manual_seed(0)
+    hits = 0
+    for _ in range(100):
+        slow, fast = (torch.rand(50, 1, generator=rng, dtype=torch.float64) + 0.5 for _ in range(2))
+        interval = ratio(slow, fast, rng)
+        hits += interval.low <= 1 <= interval.high
+    assert 88 <= hits <= 100
+
+
+def test_rows_hold_percentiles_and_the_interval() -> None:
+    rng = torch.Generator().manual_seed(0)
+    fast = torch.arange(1.0, 101.0, dtype=torch.float64)[:, None]
+    answers = {"teacher": Answers(9.0, 2 * fast, None), "llp": Answers(8.0, fast, 12.5)}
+    teacher, llp = to_rows(Timed("online", 10, answers), "teacher", rng)
+    assert (teacher.faster_low, teacher.faster_high) == (None, None)
+    assert (llp.faster_low, llp.faster_high) == (pytest.approx(2), pytest.approx(2))
+    assert (llp.first_seconds, llp.p50_seconds, llp.p95_seconds, llp.p99_seconds) == (8, 50, 95, 99)
+    assert (llp.requests, llp.memory_mb) == (100, 12.5)
+    assert next(to_rows(Timed("online", 10, answers), "none", rng)).faster_low is None
 
 
 @pytest.fixture
 def table() -> LatencyTable:
     rows = [
-        LatencyRow("teacher", "online", 10, 100, 0.1, 0.008, 0.02),
-        LatencyRow("llp", "online", 10, 100, 0.01, 0.002, 0.003),
-        LatencyRow("teacher", "offline", 900, 20, 1.0, 0.5, 0.75),
-        LatencyRow("llp", "offline", 900, 20, 1.0, 0.2, 0.25),
+        LatencyRow("teacher", "online", 10, 100, 0.1, 0.008, 0.01, 0.02),
+        LatencyRow("llp", "online", 10, 100, 0.01, 0.002, 0.0025, 0.003),
+        LatencyRow("teacher", "offline", 900, 20, 1.0, 0.5, 0.75, 0.75),
+        LatencyRow("llp", "offline", 900, 20, 1.0, 0.2, 0.25, 0.25),
     ]
     return LatencyTable("production", "cpu Abacus", 2, tuple(rows))
 
@@ -227,6 +311,8 @@ def test_text_is_aligned_and_says_what_was_measured(table: LatencyTable) -> None
         "method",
         "p50",
         "ms",
+        "p95",
+        "ms",
         "p99",
         "ms",
         "first",
@@ -234,7 +320,7 @@ def test_text_is_aligned_and_says_what_was_measured(table: LatencyTable) -> None
         "requests",
         "faster",
     ]
-    assert lines[5].split() == ["online", "10", "llp", "2.000", "3.000", "10.000", "100", "4.00x"]
+    assert lines[5].split() == ["online", "10", "llp", "2.000", "2.500", "3.000", "10.000", "100", "4.00x"]
     assert len({len(line) for line in lines[3:]}) == 1
 
 

@@ -172,7 +172,10 @@ LATENCY = LatencyTable(
     "cold_start",
     "cpu",
     1,
-    (LatencyRow("llp", "online", 10, 5, 0.3, 0.1, 0.2), LatencyRow("teacher", "offline", 10, 5, 0.3, 0.1, 0.2)),
+    (
+        LatencyRow("llp", "online", 10, 5, 0.3, 0.1, 0.15, 0.2, faster_low=1.5, faster_high=2.5),
+        LatencyRow("teacher", "offline", 10, 5, 0.3, 0.1, 0.15, 0.2),
+    ),
 )
 
 

@@ -250,6 +250,7 @@ class TestLatency:
         "requests": 5,
         "first_seconds": 0.3,
         "p50_seconds": 0.1,
+        "p95_seconds": 0.15,
         "p99_seconds": 0.2,
     }
 
@@ -258,8 +259,9 @@ class TestLatency:
         [
             ({"pairs": 0}, "llp: nothing was timed"),
             ({"requests": 0}, "llp: nothing was timed"),
-            ({"p50_seconds": 0.3}, r"llp: p50 must lie in 0\.\.p99"),
-            ({"p50_seconds": 0.0}, r"llp: p50 must lie in 0\.\.p99"),
+            ({"p50_seconds": 0.3}, r"llp: expected 0 < p50 <= p95 <= p99"),
+            ({"p50_seconds": 0.0}, r"llp: expected 0 < p50 <= p95 <= p99"),
+            ({"p95_seconds": 0.3}, r"llp: expected 0 < p50 <= p95 <= p99"),
         ],
     )
     def test_row_refuses(self, fault, message):

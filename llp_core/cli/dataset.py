@@ -16,10 +16,11 @@ def list_() -> None:
     """List the data sets: their nodes, undirected edges and features."""
     from llp_core.datasets import DATASETS
 
-    typer.echo(f"{'name':<10} {'nodes':>8} {'edges':>10} {'features':>8}  what it is")
+    width = max(map(len, DATASETS))
+    typer.echo(f"{'name':<{width}} {'nodes':>9} {'edges':>10} {'features':>8}  what it is")
     for dataset in DATASETS.values():
         sizes = [f"{size:,}" if size is not None else "-" for size in (dataset.nodes, dataset.edges, dataset.features)]
-        typer.echo(f"{dataset.name:<10} {sizes[0]:>8} {sizes[1]:>10} {sizes[2]:>8}  {dataset.description}")
+        typer.echo(f"{dataset.name:<{width}} {sizes[0]:>9} {sizes[1]:>10} {sizes[2]:>8}  {dataset.description}")
 
 
 @app.command()

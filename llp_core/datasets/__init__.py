@@ -8,11 +8,12 @@ from llp_core.datasets.benchmarks import BENCHMARKS
 from llp_core.datasets.collab import COLLAB
 from llp_core.datasets.debian import DEBIAN
 from llp_core.datasets.files import FILES
+from llp_core.datasets.shapes import SHAPES
 from llp_core.errors import InputError
 
 __all__ = ["DATASETS", "Dataset", "get_dataset"]
 
-DATASETS: Mapping[str, Dataset] = {dataset.name: dataset for dataset in (DEBIAN, *BENCHMARKS, COLLAB, FILES)}
+DATASETS: Mapping[str, Dataset] = {dataset.name: dataset for dataset in (DEBIAN, *BENCHMARKS, COLLAB, *SHAPES, FILES)}
 
 
 def get_dataset(name: str) -> Dataset:

@@ -76,12 +76,14 @@ class Picture:
         name: of the file, without its ending.
         alt: what it shows, in words.
         panels: drawn side by side, or one below the other where there is no room.
+        size: width and height of a panel, in inches.
     """
 
     kind: ClassVar = "picture"
     name: str
     alt: str
     panels: tuple[Panel, ...]
+    size: tuple[float, float] = (4.0, 3.1)
 
 
 @dataclass(frozen=True)

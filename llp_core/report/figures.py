@@ -57,6 +57,18 @@ def milliseconds(seconds: float) -> str:
     return f"{value:,.0f}" if value >= 100 else f"{value:#.3g}"
 
 
+def times_with_interval(value: float | None, low: float | None, high: float | None) -> str:
+    """How many times, with its interval in brackets where there is one."""
+    if value is None:
+        return ABSENT
+    interval = "" if low is None or high is None else f" ({_ratio(low)}{ABSENT}{_ratio(high)})"
+    return f"{_ratio(value)}{TIMES}{interval}"
+
+
+def _ratio(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.1f}" if value >= 1 else f"{value:.2g}"
+
+
 def figure(evaluation: Evaluation, method: str, group: str, metric: str = HEADLINE) -> float | None:
     """A figure, or None where there is no such method, group or metric."""
     return evaluation.figures.get(method, {}).get(group, {}).get(metric)
@@ -177,16 +189,17 @@ def latency_table(table: LatencyTable) -> Table:
     """Milliseconds of every row, and how many times faster than the teacher."""
     rows = []
     for row in table.rows:
-        times = (milliseconds(seconds) for seconds in (row.p50_seconds, row.p99_seconds, row.first_seconds))
-        faster = times_faster(table, row)
-        ratio = ABSENT if faster is None or row.method == TEACHER else f"{faster:.1f}{TIMES}"
+        seconds = (row.p50_seconds, row.p95_seconds, row.p99_seconds, row.first_seconds)
+        times = map(milliseconds, seconds)
+        faster = None if row.method == TEACHER else times_faster(table, row)
+        ratio = times_with_interval(faster, row.faster_low, row.faster_high)
         rows.append(
             (row.regime, f"{row.pairs:,}", METHOD_NAMES.get(row.method, row.method), *times, f"{row.requests:,}", ratio)
         )
     threads = f"{table.threads} thread{'s' * (table.threads > 1)}"
     return Table(
         f"Milliseconds a request on {table.device}, {threads}",
-        ("regime", "pairs", "method", "p50", "p99", "first", "requests", "faster than teacher"),
+        ("regime", "pairs", "method", "p50", "p95", "p99", "first", "requests", "faster than teacher"),
         tuple(rows),
     )
 

@@ -14,7 +14,7 @@ from llp_core.types import Evaluation
 def write_report(folder: Path, context: ReportContext) -> None:
     """Writes index.html, report.md and the pictures of the latter into a folder that exists."""
     parts = sections(context)
-    _write(folder / "index.html", _html(context, parts).encode())
+    _write(folder / "index.html", html_page(_title(context), _subtitle(context), parts).encode())
     _write(folder / "report.md", _markdown(context, parts).encode())
     for picture in _pictures(block for part in parts for block in part.blocks):
         _write(folder / f"{picture.name}.svg", pictures.svg_file(picture))
@@ -40,7 +40,8 @@ def _subtitle(context: ReportContext) -> str:
     return f"{data.nodes:,} nodes, {data.edges:,} edges, {data.features:,} features; commit {commit}"
 
 
-def _html(context: ReportContext, parts: Sequence[Section]) -> str:
+def html_page(title: str, subtitle: str, parts: Sequence[Section]) -> str:
+    """A page of HTML that needs nothing else."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 
@@ -56,7 +57,7 @@ def _html(context: ReportContext, parts: Sequence[Section]) -> str:
         return [Markup(svg) for svg in pictures.page_svgs(picture)]  # noqa: S704 (matplotlib escapes its text)
 
     page = environment.get_template("page.html.jinja")
-    return page.render(title=_title(context), subtitle=_subtitle(context), sections=parts, svgs=svgs)
+    return page.render(title=title, subtitle=subtitle, sections=parts, svgs=svgs)
 
 
 def _markdown(context: ReportContext, parts: Sequence[Section]) -> str:

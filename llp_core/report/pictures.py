@@ -32,7 +32,6 @@ STYLES: Mapping[str, tuple[str, str]] = {
 """Method -> colour and marker; colours that can be told apart on white and on black."""
 
 INK = "#1c1e21"
-PANEL_INCHES = (4.0, 3.1)
 
 _SETTINGS: dict[Any, Any] = {
     **dict.fromkeys(("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), INK),
@@ -74,19 +73,21 @@ def training(result: SettingResult) -> Picture:
 def page_svgs(picture: Picture) -> list[str]:
     """An SVG element for each panel, for a page that holds them all."""
     return [
-        _embedded(_saved([panel], "svg").decode(), f"{picture.name}-{number}", f"{picture.alt} ({number})")
+        _embedded(
+            _saved([panel], picture.size, "svg").decode(), f"{picture.name}-{number}", f"{picture.alt} ({number})"
+        )
         for number, panel in enumerate(picture.panels, start=1)
     ]
 
 
 def svg_file(picture: Picture) -> bytes:
     """All panels as one SVG file on a white ground, with letters as outlines: it looks the same anywhere."""
-    return _saved(picture.panels, "svg", **{"svg.fonttype": "path", "figure.facecolor": "white"})
+    return _saved(picture.panels, picture.size, "svg", **{"svg.fonttype": "path", "figure.facecolor": "white"})
 
 
 def png_file(picture: Picture) -> bytes:
     """All panels as one PNG on a white ground."""
-    return _saved(picture.panels, "png", **{"figure.facecolor": "white"})
+    return _saved(picture.panels, picture.size, "png", **{"figure.facecolor": "white"})
 
 
 def _draw_quality_latency(axes: "Axes", result: SettingResult) -> None:
@@ -105,14 +106,14 @@ def _draw_quality_latency(axes: "Axes", result: SettingResult) -> None:
         shown.append((1e3 * seconds, 100 * hits))
     axes.set_title(SETTING_NAMES[result.setting])
     axes.set_xscale("log")
-    _plain_ticks(axes.xaxis)
+    plain_ticks(axes.xaxis)
     axes.set_xlabel(f"milliseconds for {size:,} pair{'s' * (size > 1)}, online, median")
     axes.set_ylabel("Hits@20, %")
     if shown:
         times, hits_shown = zip(*shown, strict=True)
         axes.set_xlim(min(times) / 2.5, max(times) * 2.5)
         axes.set_ylim(max(0, min(hits_shown) - 5) - 0.5, min(100, max(hits_shown) + 5) + 0.5)
-    _finish(axes)
+    finish(axes)
 
 
 def _draw_losses(axes: "Axes", result: SettingResult) -> None:
@@ -120,11 +121,11 @@ def _draw_losses(axes: "Axes", result: SettingResult) -> None:
         axes.plot([epoch.epoch for epoch in epochs], [epoch.loss for epoch in epochs], label=label, **style)
     axes.set_title(f"{SETTING_NAMES[result.setting]}: loss")
     axes.set_yscale("log")
-    _plain_ticks(axes.yaxis)
+    plain_ticks(axes.yaxis)
     axes.xaxis.set_major_locator(_whole_numbers())
     axes.set_xlabel("epoch")
     axes.set_ylabel("training loss")
-    _finish(axes)
+    finish(axes)
 
 
 def _draw_validation(axes: "Axes", result: SettingResult) -> None:
@@ -140,7 +141,7 @@ def _draw_validation(axes: "Axes", result: SettingResult) -> None:
     axes.xaxis.set_major_locator(_whole_numbers())
     axes.set_xlabel("epoch (a dot marks the best)")
     axes.set_ylabel("validation score, %")
-    _finish(axes)
+    finish(axes)
 
 
 def _curves(result: SettingResult) -> list[tuple[str, dict[str, Any], tuple[Epoch, ...]]]:
@@ -167,7 +168,7 @@ def _kept(candidates: Mapping[int, tuple[Epoch, ...]], valid_score: float) -> in
     return min(candidates, key=distance)
 
 
-def _plain_ticks(axis: "Axis") -> None:
+def plain_ticks(axis: "Axis") -> None:
     """1, 2, 5, 10 rather than powers of ten, which name too few values of a short range."""
     from matplotlib.ticker import LogLocator, NullFormatter
 
@@ -182,7 +183,8 @@ def _whole_numbers() -> "MaxNLocator":
     return MaxNLocator(integer=True)
 
 
-def _finish(axes: "Axes") -> None:
+def finish(axes: "Axes") -> None:
+    """A faint grid, no box, and the legend below."""
     axes.grid(alpha=0.15, color=INK)
     axes.spines[["top", "right"]].set_visible(False)
     handles, labels = axes.get_legend_handles_labels()
@@ -192,12 +194,12 @@ def _finish(axes: "Axes") -> None:
         )
 
 
-def _saved(panels: Sequence[Panel], kind: str, **settings: Any) -> bytes:
+def _saved(panels: Sequence[Panel], size: tuple[float, float], kind: str, **settings: Any) -> bytes:
     """The panels side by side as a file of `kind`, the same bytes each time."""
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
-    width, height = PANEL_INCHES
+    width, height = size
     buffer = io.BytesIO()
     with _SAVING, rc_context(_SETTINGS | settings):
         drawing = Figure(figsize=(width * len(panels), height), layout="constrained")

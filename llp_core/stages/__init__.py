@@ -4,6 +4,8 @@ A stage's function takes the params and, where the stage runs once per setting, 
 hold in it. It reads and writes the paths of `llp_core.paths`, relative to the current folder.
 """
 
+import logging
+import time
 from collections.abc import Mapping
 from importlib import import_module
 from typing import NamedTuple
@@ -12,6 +14,8 @@ from llp_core import paths
 from llp_core.config import load_params
 from llp_core.errors import InputError
 from llp_core.names import SETTINGS, Setting
+
+logger = logging.getLogger(__name__)
 
 
 class StageFunction(NamedTuple):
@@ -42,7 +46,7 @@ STAGES: Mapping[str, StageFunction] = {
 
 
 def run_stage(name: str, setting: Setting | None = None) -> None:
-    """Runs one stage in the current folder.
+    """Runs one stage in the current folder, and logs its seconds and the peak memory of this process.
 
     Args:
         name: of `STAGES`.
@@ -59,7 +63,10 @@ def run_stage(name: str, setting: Setting | None = None) -> None:
         raise InputError(f"stage {name} runs once per setting: add --setting with one of {', '.join(SETTINGS)}.")
     if setting is not None and not stage.per_setting:
         raise InputError(f"stage {name} does not depend on the setting: leave out --setting {setting}.")
+    started = time.perf_counter()
     import torch
+
+    from llp_core.machine import peak_memory_mb
 
     function = getattr(import_module(f"llp_core.stages.{stage.module}"), name)
     params = load_params(paths.PARAMS)
@@ -68,3 +75,6 @@ def run_stage(name: str, setting: Setting | None = None) -> None:
         function(params)
     else:
         function(params.of(setting), setting)
+    seconds = time.perf_counter() - started
+    address = name if setting is None else f"{name}@{setting}"
+    logger.info("%s: %.1f s, peak memory of this process %.0f MB", address, seconds, peak_memory_mb())

@@ -9,13 +9,14 @@ from llp_core import paths
 from llp_core.config import Params
 from llp_core.evaluation import evaluate as evaluate_split
 from llp_core.graph import csr
-from llp_core.latency import ModelScorer, measure, to_json_line, to_text
+from llp_core.latency import ModelScorer, measure, to_json_line, to_rows, to_text
+from llp_core.machine import device_name
 from llp_core.models import Adjacency, LinkModel, NodeFeatures, load_model
 from llp_core.names import TEACHER, Setting
 from llp_core.sampling import generator
 from llp_core.store import load, new_folder, save, write_json
 from llp_core.training.runs import resolve_device
-from llp_core.types import Graph, LinkSplit
+from llp_core.types import Graph, LatencyTable, LinkSplit
 
 logger = logging.getLogger(__name__)
 
@@ -51,7 +52,9 @@ def latency(params: Params, setting: Setting) -> None:
     }
     pairs = torch.cat((split.test_edges, split.test_negatives), dim=1)
     rng = generator(params.run.seed, "latency")
-    table = measure(scorers, split.num_nodes, pairs, params.latency, device, params.run.threads, setting, rng)
+    timed = measure(scorers, split.num_nodes, pairs, params.latency, device, params.run.threads, rng)
+    rows = tuple(row for one in timed for row in to_rows(one, TEACHER, rng))
+    table = LatencyTable(setting=setting, device=device_name(device), threads=params.run.threads, rows=rows)
     line = to_json_line(table)
     made = {"stage": "latency", "setting": setting, "latency": params.latency.model_dump(mode="json")}
     with new_folder(paths.latency(setting), made) as folder:

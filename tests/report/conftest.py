@@ -48,11 +48,11 @@ def evaluation(setting: Setting) -> Evaluation:
 
 def latency(setting: Setting) -> LatencyTable:
     rows = [
-        LatencyRow(method, "online", size, 200, 2 * p50 * size, p50 * size / 10, p50 * size)
+        LatencyRow(method, "online", size, 200, 2 * p50 * size, p50 * size / 10, p50 * size / 2, p50 * size)
         for size in (1, 10, 100, 1000)
         for method, p50 in P50.items()
     ]
-    rows += [LatencyRow(method, "offline", 1800, 40, 2 * p50, 3 * p50, 4 * p50) for method, p50 in P50.items()]
+    rows += [LatencyRow(method, "offline", 1800, 40, 2 * p50, 3 * p50, 4 * p50, 4 * p50) for method, p50 in P50.items()]
     return LatencyTable(setting, "cpu Abacus", 1, tuple(rows))
 
 

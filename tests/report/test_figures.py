@@ -55,8 +55,22 @@ def test_every_figure_is_somewhere(context: ReportContext) -> None:
 def test_latency_in_milliseconds(context: ReportContext) -> None:
     table = shown.latency_table(context.settings[0].latency)
     assert table.caption == "Milliseconds a request on cpu Abacus, 1 thread"
-    assert table.rows[0] == ("online", "1", "teacher", "0.800", "8.00", "16.0", "200", "–")
-    assert table.rows[-1] == ("offline", "1,800", "LLP", "6.00", "8.00", "4.00", "40", "4.0×")
+    assert table.rows[0] == ("online", "1", "teacher", "0.800", "4.00", "8.00", "16.0", "200", "–")
+    assert table.rows[-1] == ("offline", "1,800", "LLP", "6.00", "8.00", "8.00", "4.00", "40", "4.0×")
+
+
+@pytest.mark.parametrize(
+    ("times", "text"),
+    [
+        ((None, None, None), "–"),
+        ((5.28, None, None), "5.3×"),
+        ((5.28, 5.11, 5.6), "5.3× (5.1–5.6)"),
+        ((0.0434, 0.04, 0.9), "0.043× (0.04–0.9)"),
+        ((1520.4, 99.96, 3900.0), "1,520× (100.0–3,900)"),
+    ],
+)
+def test_times_with_interval(times: tuple[float | None, float | None, float | None], text: str) -> None:
+    assert shown.times_with_interval(*times) == text
 
 
 def test_no_ratio_without_a_teacher(context: ReportContext) -> None:

@@ -1,6 +1,7 @@
 """The stages one after the other on a small graph, as `dvc repro` runs them."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -48,6 +49,16 @@ def test_every_stage_twice_gives_the_same_to_the_last_digit(
         assert production.positives[group] == cold.positives[group]
         assert production.figures["llp"][group] == cold.figures["llp"][group]
     assert (paths.REPORT / "index.html").stat().st_size > 10_000
+
+
+def test_a_stage_logs_its_seconds_and_memory(project: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "llp_core.stages")
+    for name in ("download", "prepare", "validate"):
+        run_stage(name)
+    run_stage("split", "production")
+    told = [record.getMessage() for record in caplog.records if record.name == "llp_core.stages"]
+    assert [line.partition(":")[0] for line in told] == ["download", "prepare", "validate", "split@production"]
+    assert re.fullmatch(r"split@production: \d+\.\d s, peak memory of this process \d{2,} MB", told[-1])
 
 
 def test_a_stage_runs_with_what_holds_in_its_setting(project: Path) -> None:

@@ -1,0 +1,46 @@
+"""A benchmark as files: the page, its pictures, and the rows."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+from llp_core.bench.result import Benchmark
+from llp_core.bench.tables import sections, subtitle, tables, title
+from llp_core.report.blocks import Picture, to_markdown
+from llp_core.report.page import html_page
+from llp_core.report.pictures import svg_file
+from llp_core.store import new_folder
+
+PAGE, ROWS, LINE = "index.html", "rows.parquet", "latency.json"
+"""In the folder of a benchmark."""
+
+
+def write_benchmark(folder: Path, found: Benchmark) -> None:
+    """Writes the page, the pictures (SVG), `rows.parquet` and `latency.json`, all or nothing.
+
+    Args:
+        folder: of the benchmark; what was there is replaced.
+        found: what to write.
+    """
+    import pandas as pd
+
+    parts = sections(found)
+    made = {"stage": "bench latency", "about": found.name, "seed": found.seed, "threads": found.threads}
+    with new_folder(folder, made) as unfinished:
+        (unfinished / PAGE).write_text(html_page(title(found), subtitle(found), parts), encoding="utf-8")
+        for part in parts:
+            for block in part.blocks:
+                if isinstance(block, Picture):
+                    (unfinished / f"{block.name}.svg").write_bytes(svg_file(block))
+        pd.DataFrame([asdict(row) for row in found.rows]).to_parquet(unfinished / ROWS, index=False)
+        (unfinished / LINE).write_text(to_json_line(found) + "\n", encoding="utf-8")
+
+
+def to_text(found: Benchmark) -> str:
+    """All tables, as Markdown that reads well in a terminal."""
+    return "\n\n".join([f"{title(found)}\n{subtitle(found)}", *map(to_markdown, tables(found))])
+
+
+def to_json_line(found: Benchmark) -> str:
+    """Everything as one line of JSON."""
+    return json.dumps(found.to_json(), allow_nan=False)

@@ -1,0 +1,217 @@
+"""Who takes part in the latency benchmark: the GNN, what makes it faster, the student in each runtime, heuristics."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal, NamedTuple
+
+import torch
+from torch import nn
+
+from llp_core.contestants.gnn import CachedScorer, GraphScorer
+from llp_core.contestants.heuristics import CommonNeighbors
+from llp_core.contestants.onnx_file import Precision
+from llp_core.contestants.products import Float32Linear, Int8Linear, with_products
+from llp_core.contestants.pruning import prune
+from llp_core.contestants.torch_student import CompiledStudent, TorchStudent, why_not_compiled
+from llp_core.graph import CSR
+from llp_core.latency import Scorer
+from llp_core.machine import reuse_memory
+from llp_core.models import LinkModel, NodeFeatures
+from llp_core.models.layers import Linear
+from llp_core.sampling import generator
+
+Family = Literal["GNN", "accelerated GNN", "GNN, cached", "student", "heuristic"]
+FANOUTS = ((15, 10, 5), (10, 5, 3), (5, 3, 2))
+"""Most neighbours drawn of a node, hop by hop from the request's nodes outwards. A layer beyond draws as the last."""
+
+
+@dataclass(frozen=True, eq=False)
+class Contestant:
+    """One row of the benchmark.
+
+    Attributes:
+        name: for the command line and tables.
+        family: what it is.
+        scorer: ready to answer; None where it cannot run here.
+        note: one sentence that a reader needs, or why it cannot run here.
+        exact: whether its scores are by definition those of the float32 model, or of the heuristic, so that online and
+            offline they are the same but for rounding of float32.
+    """
+
+    name: str
+    family: Family
+    scorer: Scorer | None
+    note: str
+    exact: bool
+
+
+class CannotRun(Exception):
+    """This contestant cannot run here; the message says why."""
+
+
+class _Setup(NamedTuple):
+    teacher: LinkModel
+    student: LinkModel
+    features: NodeFeatures
+    graph: CSR
+    device: torch.device
+    threads: int
+
+    def require_cpu(self, what: str) -> None:
+        if self.device.type != "cpu":
+            raise CannotRun(f"{what} runs on CPUs alone")
+
+    def graph_scorer(
+        self, model: LinkModel, fanouts: tuple[int, ...] | None = None, rng: torch.Generator | None = None
+    ) -> GraphScorer:
+        """A GNN with the fastest float32 products there are here."""
+        if self.device.type == "cpu" and torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
+            model = self.with_products(model, Float32Linear)
+        return GraphScorer(model, self.features, self.graph, fanouts, rng)
+
+    def with_products(self, model: LinkModel, made: Callable[[Linear], nn.Module]) -> LinkModel:
+        """See `llp_core.contestants.products.with_products`."""
+        return with_products(model, made, self.features.matrix.layout == torch.sparse_csr)
+
+
+class _Entry(NamedTuple):
+    family: Family
+    make: Callable[[_Setup], Scorer]
+    note: str
+    exact: bool = False
+
+
+def _gnn(setup: _Setup) -> Scorer:
+    return setup.graph_scorer(setup.teacher)
+
+
+def _sampled(setup: _Setup, fanouts: tuple[int, ...]) -> Scorer:
+    layers = setup.teacher.spec.layers
+    cut = (fanouts + fanouts[-1:] * layers)[:layers]
+    rng = generator(0, "contestants", *fanouts, device=setup.device)
+    return setup.graph_scorer(setup.teacher, cut, rng)
+
+
+def _pruned(setup: _Setup) -> Scorer:
+    if setup.teacher.spec.hidden < 2:
+        raise CannotRun("a model of one channel has no half")
+    return setup.graph_scorer(prune(setup.teacher))
+
+
+def _int8(setup: _Setup) -> Scorer:
+    setup.require_cpu("int8 in PyTorch, by oneDNN,")
+    try:
+        return GraphScorer(setup.with_products(setup.teacher, Int8Linear), setup.features, setup.graph)
+    except (RuntimeError, AttributeError) as error:
+        raise CannotRun(f"this PyTorch has no int8 product for this processor: {error}") from None
+
+
+def _cached(setup: _Setup) -> Scorer:
+    with torch.inference_mode():
+        scorer = setup.graph_scorer(setup.teacher)
+        return CachedScorer(scorer.model, scorer.encode_all())
+
+
+def _student(setup: _Setup, dtype: torch.dtype) -> Scorer:
+    return TorchStudent(setup.student, setup.features, dtype)
+
+
+def _compiled(setup: _Setup) -> Scorer:
+    reason = why_not_compiled(setup.device)
+    if reason is not None:
+        raise CannotRun(reason)
+    return CompiledStudent(setup.student, setup.features)
+
+
+def _onnx(setup: _Setup, precision: Precision) -> Scorer:
+    setup.require_cpu("ONNX Runtime, as it is installed here,")
+    from onnxruntime.capi.onnxruntime_pybind11_state import NotImplemented as NoKernel
+
+    from llp_core.contestants.onnx_student import OnnxStudent
+
+    try:
+        return OnnxStudent(setup.student, setup.features, precision, setup.threads)
+    except NoKernel as error:
+        raise CannotRun(f"ONNX Runtime has no kernel in {precision} for this processor: {error}") from None
+
+
+def _common(setup: _Setup) -> Scorer:
+    return CommonNeighbors.counted(setup.graph)
+
+
+def _resources(setup: _Setup) -> Scorer:
+    return CommonNeighbors.by_resources(setup.graph)
+
+
+_ROUNDED = "weights and values rounded to 8 bits, values by their range as they come; not calibrated, not fine-tuned"
+_ENTRIES: Mapping[str, _Entry] = {
+    "gnn": _Entry("GNN", _gnn, "all neighbours, as many hops as there are layers", exact=True),
+    **{
+        "gnn-sampled-" + "-".join(map(str, fanouts)): _Entry(
+            "accelerated GNN",
+            partial(_sampled, fanouts=fanouts),
+            f"at most {', '.join(map(str, fanouts))} neighbours drawn of each node, from the pair outwards: scores are "
+            "estimates, other ones each time",
+        )
+        for fanouts in FANOUTS
+    },
+    "gnn-pruned": _Entry(
+        "accelerated GNN",
+        _pruned,
+        "half of the channels of every layer, those with the largest weights; not fine-tuned",
+    ),
+    "gnn-int8": _Entry("accelerated GNN", _int8, f"{_ROUNDED}; sums over neighbours in float32"),
+    "gnn-cached": _Entry(
+        "GNN, cached",
+        _cached,
+        "representations computed beforehand: stale as soon as an edge or a feature changes; offline encodes nothing",
+        exact=True,
+    ),
+    "student": _Entry("student", partial(_student, dtype=torch.float32), "eager PyTorch", exact=True),
+    "student-bfloat16": _Entry(
+        "student", partial(_student, dtype=torch.bfloat16), "eager PyTorch, weights and values with 8 significant bits"
+    ),
+    "student-compiled": _Entry("student", _compiled, "torch.compile; its first request compiles", exact=True),
+    "student-onnx": _Entry("student", partial(_onnx, precision="float32"), "ONNX Runtime", exact=True),
+    "student-onnx-bfloat16": _Entry(
+        "student", partial(_onnx, precision="bfloat16"), "ONNX Runtime, products with 8 significant bits"
+    ),
+    "student-onnx-int8": _Entry("student", partial(_onnx, precision="int8"), f"ONNX Runtime; {_ROUNDED}"),
+    "common-neighbors": _Entry("heuristic", _common, "how many nodes both ends are linked to; no model", exact=True),
+    "resource-allocation": _Entry(
+        "heuristic", _resources, "the sum of 1 / degree over nodes that both ends are linked to; no model", exact=True
+    ),
+}
+NAMES = tuple(_ENTRIES)
+"""Of all contestants, in order."""
+
+
+def contestants(
+    teacher: LinkModel,
+    student: LinkModel,
+    features: NodeFeatures,
+    graph: CSR,
+    device: torch.device,
+    threads: int,
+) -> Iterator[Contestant]:
+    """All contestants, one by one; those that cannot run here come with the reason.
+
+    From here on this process keeps freed memory (`reuse_memory`), as a service would: large requests of the GNN
+    otherwise wait for fresh pages.
+
+    Args:
+        teacher: a GNN, in evaluation mode.
+        student: an MLP, in evaluation mode.
+        features: of every node.
+        graph: neighbours of every node at inference.
+        device: where all of these lie.
+        threads: of runtimes with threads of their own; those of PyTorch are set by whoever measures.
+    """
+    reuse_memory()
+    setup = _Setup(teacher, student, features, graph, device, threads)
+    for name, entry in _ENTRIES.items():
+        try:
+            yield Contestant(name, entry.family, entry.make(setup), entry.note, entry.exact)
+        except CannotRun as reason:
+            yield Contestant(name, entry.family, None, f"cannot run here: {reason}", entry.exact)

@@ -1,0 +1,98 @@
+"""The student in ONNX Runtime."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime
+import torch
+from torch import Tensor
+
+from llp_core.contestants.onnx_file import Part, Precision, onnx_model
+from llp_core.graph import select_rows
+from llp_core.models import LinkModel, NodeFeatures
+
+FEW_PAIRS = 32
+"""Up to so many pairs, to wake a second thread takes longer than it saves."""
+
+DENSE_VALUES = 1 << 24
+"""Values of sparse features that are dense at once: 64 MiB."""
+
+
+class OnnxStudent:
+    """An MLP and its decoder in ONNX Runtime, on the CPU; a `Scorer`.
+
+    Rows of features are gathered outside. Online, a node that occurs twice in a request is encoded twice, but for
+    requests with more ends than there are nodes, which are answered as offline. Requests of a few pairs run on one
+    thread; the others end when the runtime's threads have, which do not spin afterwards.
+
+    Args:
+        model: an MLP.
+        features: of every node, on the CPU; sparse ones are made dense a bounded number of rows at a time.
+        precision: of the products.
+        threads: of the runtime.
+
+    Raises:
+        onnxruntime.capi.onnxruntime_pybind11_state.NotImplemented: the runtime has no kernels for that precision.
+    """
+
+    def __init__(self, model: LinkModel, features: NodeFeatures, precision: Precision, threads: int) -> None:
+        self._matrix = features.matrix
+        self._dense = None if self._matrix.layout == torch.sparse_csr else self._matrix.numpy()
+        self._rows_at_once = max(DENSE_VALUES // features.width, 2) // 2 * 2
+
+        def session(part: Part, threads: int) -> onnxruntime.InferenceSession:
+            return _session(onnx_model(model, precision, part).SerializeToString(), threads)
+
+        self._few = session("pairs", 1)
+        self._many = self._few if threads == 1 else session("pairs", threads)
+        self._encoder, self._decoder = session("encoder", threads), session("decoder", threads)
+
+    def online(self, pairs: Tensor) -> Tensor:
+        """See `Scorer`."""
+        count = pairs.shape[1]
+        if 2 * count > self._matrix.shape[0]:
+            return self.offline(pairs)
+        if self._dense is not None:
+            return torch.from_numpy(self._score(self._dense.take(pairs.numpy().reshape(-1), axis=0)))
+        chunks = torch.split(pairs, self._rows_at_once // 2, dim=1)
+        rows = (select_rows(self._matrix, chunk.flatten()).to_dense().numpy() for chunk in chunks)
+        return torch.from_numpy(np.concatenate([self._score(features) for features in rows]))
+
+    def _score(self, features: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        session = self._few if len(features) <= 2 * FEW_PAIRS else self._many
+        return _run(session, "scores", features=features)
+
+    def offline(self, pairs: Tensor) -> Tensor:
+        """See `Scorer`."""
+        parts = [_run(self._encoder, "representations", features=rows) for rows in self._all_rows()]
+        encoded = np.concatenate(parts)
+        chunks = (chunk.numpy() for chunk in torch.split(pairs, DENSE_VALUES // encoded.shape[1] or 1, dim=1))
+        scores = [
+            _run(self._decoder, "scores", first=encoded[first], second=encoded[second]) for first, second in chunks
+        ]
+        return torch.from_numpy(np.concatenate(scores))
+
+    def _all_rows(self) -> Iterator[npt.NDArray[np.float32]]:
+        for start in range(0, self._matrix.shape[0], self._rows_at_once):
+            if self._dense is not None:
+                yield self._dense[start : start + self._rows_at_once]
+            else:
+                nodes = torch.arange(start, min(start + self._rows_at_once, self._matrix.shape[0]))
+                yield select_rows(self._matrix, nodes).to_dense().numpy()
+
+
+def _session(model: bytes, threads: int) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    # Threads that wait for the next request would take the time of whoever runs meanwhile.
+    options.add_session_config_entry("session.force_spinning_stop", "1")
+    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
+def _run(session: onnxruntime.InferenceSession, output: str, **inputs: Any) -> npt.NDArray[np.float32]:
+    values: npt.NDArray[np.float32] = session.run([output], inputs)[0]
+    return values

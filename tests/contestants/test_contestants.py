@@ -1,0 +1,116 @@
+"""All contestants: exact ones give the model's scores, the others nearly, and who cannot run here says why."""
+
+import pytest
+import torch
+from contestant_models import MakeModel
+from scipy.stats import spearmanr
+from torch import Tensor
+
+from llp_core.contestants import NAMES, Contestant, contestants
+from llp_core.graph import CSR
+from llp_core.models import Adjacency, LinkModel, NodeFeatures
+
+CPU = torch.device("cpu")
+# The smallest rank correlation with the float32 model that rounding may leave.
+ROUNDED = {"gnn-int8": 0.99, "student-bfloat16": 0.99, "student-onnx-bfloat16": 0.99, "student-onnx-int8": 0.98}
+
+
+@pytest.fixture(autouse=True)
+def _no_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
+    """To compile takes half a minute; test_torch_student.py does."""
+    monkeypatch.setenv("CXX", "no-such-compiler")
+
+
+def reference(model: LinkModel, features: NodeFeatures, graph: CSR, pairs: Tensor) -> Tensor:
+    with torch.inference_mode():
+        return model.score(model.encode(features, Adjacency.from_csr(*graph, graph.degree)), pairs)
+
+
+def listed(teacher: LinkModel, student: LinkModel, features: NodeFeatures, graph: CSR) -> list[Contestant]:
+    return list(contestants(teacher, student, features, graph, CPU, threads=1))
+
+
+@pytest.mark.parametrize("encoder", ["sage", "gcn"])
+@pytest.mark.parametrize("layers", [1, 3])
+def test_scores(
+    encoder: str, layers: int, make_model: MakeModel, node_features: NodeFeatures, heavy_graph: CSR, pairs: Tensor
+) -> None:
+    teacher, student = make_model(encoder, layers), make_model("mlp", layers)
+    expected = {
+        "student": reference(student, node_features, heavy_graph, pairs),
+        "teacher": reference(teacher, node_features, heavy_graph, pairs),
+    }
+    for one in listed(teacher, student, node_features, heavy_graph):
+        if one.scorer is None:
+            continue
+        with torch.inference_mode():
+            online, offline = one.scorer.online(pairs), one.scorer.offline(pairs)
+        assert (online.shape, online.dtype) == ((90,), torch.float32), one.name
+        assert (offline.shape, offline.dtype) == ((90,), torch.float32), one.name
+        model = expected["student" if one.family == "student" else "teacher"]
+        if one.exact:
+            assert torch.allclose(online, offline, rtol=1e-4, atol=1e-5), one.name
+        if one.exact and one.family != "heuristic":
+            assert torch.allclose(online, model, rtol=1e-4, atol=1e-5), one.name
+        if one.name in ROUNDED:
+            assert spearmanr(online, model)[0] > ROUNDED[one.name], one.name
+            assert spearmanr(offline, model)[0] > ROUNDED[one.name], one.name
+            assert not torch.equal(online, model), one.name
+
+
+@pytest.mark.parametrize("size", [1, 2, 33])
+def test_requests_of_other_sizes(
+    size: int, make_model: MakeModel, node_features: NodeFeatures, heavy_graph: CSR, pairs: Tensor
+) -> None:
+    for one in listed(make_model("sage"), make_model("mlp"), node_features, heavy_graph):
+        if one.scorer is None or "sampled" in one.name:
+            continue
+        with torch.inference_mode():
+            few, all_of_them = one.scorer.online(pairs[:, :size]), one.scorer.online(pairs)
+        assert few.shape == (size,), one.name
+        assert torch.allclose(few, all_of_them[:size], atol=1e-4 if one.exact else 0.05), one.name
+
+
+def test_all_are_listed_in_order_with_a_note(
+    make_model: MakeModel, node_features: NodeFeatures, heavy_graph: CSR
+) -> None:
+    found = listed(make_model("sage"), make_model("mlp"), node_features, heavy_graph)
+    assert tuple(one.name for one in found) == NAMES
+    assert {one.family for one in found} == {"GNN", "accelerated GNN", "GNN, cached", "student", "heuristic"}
+    assert all(one.note for one in found)
+
+
+def test_without_a_compiler_the_reason_is_given(
+    make_model: MakeModel, node_features: NodeFeatures, heavy_graph: CSR
+) -> None:
+    found = {one.name: one for one in listed(make_model("sage"), make_model("mlp"), node_features, heavy_graph)}
+    assert found["student-compiled"].scorer is None
+    assert "cannot run here: torch.compile needs a C++ compiler; no-such-compiler" in found["student-compiled"].note
+
+
+def test_a_model_of_one_channel_cannot_be_pruned(
+    make_model: MakeModel, node_features: NodeFeatures, heavy_graph: CSR
+) -> None:
+    found = {
+        one.name: one
+        for one in listed(make_model("sage", hidden=1), make_model("mlp", hidden=1), node_features, heavy_graph)
+    }
+    assert found["gnn-pruned"].scorer is None
+    assert "no half" in found["gnn-pruned"].note
+    assert found["gnn"].scorer is not None
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_on_a_gpu_those_of_the_cpu_are_listed_with_the_reason(
+    make_model: MakeModel, heavy_graph: CSR, pairs: Tensor
+) -> None:
+    gpu = torch.device("cuda")
+    features = NodeFeatures.of(torch.randn(200, 24), gpu)
+    models = make_model("sage").to(gpu), make_model("mlp").to(gpu)
+    found = list(contestants(*models, features, heavy_graph.to(gpu), gpu, 1))
+    unable = {one.name for one in found if one.scorer is None}
+    assert unable >= {"gnn-int8", "student-onnx", "student-onnx-int8"}
+    with torch.inference_mode():
+        for one in found:
+            if one.scorer is not None and one.exact:
+                assert torch.allclose(one.scorer.online(pairs.to(gpu)), one.scorer.offline(pairs.to(gpu)), atol=1e-3)

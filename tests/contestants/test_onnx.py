@@ -1,0 +1,80 @@
+"""The student as an ONNX file: valid, whole in itself, the same scores."""
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+from contestant_models import MakeModel
+from onnx import TensorProto
+from onnx.reference import ReferenceEvaluator
+
+from llp_core.contestants import onnx_model, write_onnx
+from llp_core.contestants.onnx_student import OnnxStudent
+from llp_core.errors import InputError
+from llp_core.models import NodeFeatures
+from llp_core.sampling import generator
+
+
+@pytest.fixture
+def dense() -> torch.Tensor:
+    return torch.randn(200, 24, generator=generator(5))
+
+
+def test_the_file_scores_as_the_model_does(
+    make_model: MakeModel, dense: torch.Tensor, pairs: torch.Tensor, tmp_path: Path
+) -> None:
+    model = make_model("mlp")
+    write_onnx(model, tmp_path / "student.onnx")
+    assert [path.name for path in tmp_path.iterdir()] == ["student.onnx"]
+    onnx.checker.check_model(tmp_path / "student.onnx", full_check=True)
+    session = onnxruntime.InferenceSession(tmp_path / "student.onnx", providers=["CPUExecutionProvider"])
+    (scores,) = session.run(["scores"], {"features": dense[pairs.flatten()].numpy()})
+    with torch.inference_mode():
+        expected = model.score(model.encode(NodeFeatures.of(dense)), pairs)
+    assert np.allclose(scores, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "int8"])
+def test_rounded_files_hold_rounded_weights(make_model: MakeModel, precision: str, tmp_path: Path) -> None:
+    model = make_model("mlp", hidden=64)
+    write_onnx(model, tmp_path / "float32.onnx")
+    write_onnx(model, tmp_path / "rounded.onnx", precision)
+    rounded = onnx.load(tmp_path / "rounded.onnx")
+    kinds = {constant.data_type for constant in rounded.graph.initializer if len(constant.dims) == 2}
+    expected = {"bfloat16": TensorProto.BFLOAT16, "int8": TensorProto.INT8}[precision]
+    assert kinds == {expected, TensorProto.FLOAT}  # the last product, with a single column, stays as it is
+    sizes = [(tmp_path / f"{name}.onnx").stat().st_size for name in ("rounded", "float32")]
+    assert sizes[0] < 0.6 * sizes[1]
+
+
+def test_bfloat16_by_the_reference_of_onnx(make_model: MakeModel, dense: torch.Tensor, pairs: torch.Tensor) -> None:
+    """ONNX Runtime may have no kernels for it; the meaning of the file is tested all the same."""
+    model, rows = make_model("mlp"), dense[pairs.flatten()].numpy()
+    exact, rounded = (
+        ReferenceEvaluator(onnx_model(model, precision)).run(None, {"features": rows})[0]
+        for precision in ("float32", "bfloat16")
+    )
+    assert np.corrcoef(exact, rounded)[0, 1] > 0.99
+    assert not np.array_equal(exact, rounded)
+
+
+def test_a_gnn_is_refused(make_model: MakeModel, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="only a student, an MLP, can be an ONNX file; this is a sage encoder"):
+        write_onnx(make_model("sage"), tmp_path / "teacher.onnx")
+    assert not list(tmp_path.iterdir())
+
+
+def test_sparse_rows_are_dense_a_few_at_a_time(
+    make_model: MakeModel, dense: torch.Tensor, pairs: torch.Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = make_model("mlp")
+    whole = OnnxStudent(model, NodeFeatures(dense), "float32", threads=2)
+    monkeypatch.setattr("llp_core.contestants.onnx_student.DENSE_VALUES", 24 * 7)
+    pieces = OnnxStudent(model, NodeFeatures(dense.to_sparse_csr()), "float32", threads=2)
+    assert torch.allclose(pieces.online(pairs), whole.online(pairs), atol=1e-5)
+    assert torch.allclose(pieces.offline(pairs), whole.offline(pairs), atol=1e-5)
+    many = pairs.repeat(1, 3)
+    assert torch.allclose(pieces.online(many), whole.online(pairs).repeat(3), atol=1e-5)
