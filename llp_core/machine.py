@@ -14,8 +14,6 @@ import torch
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 """Of malloc.h."""
-_KERNELS = 64
-"""Twice what a step of a training makes where the shapes stay the same."""
 _PACKAGES = ("llp", "torch", "torch-geometric", "numpy", "onnxruntime", "dvc", "prefect")
 
 
@@ -54,12 +52,7 @@ def reuse_memory() -> None:
 
     By default it gives large pieces back to the system at once and asks for them again in the next step of a
     training, which then waits longer for its pages than it computes. Called again, it changes nothing.
-
-    And oneDNN, which does the bfloat16 products, is told to keep few of its kernels. It makes one for each shape, of
-    several MB, and a training on sampled neighbourhoods has other shapes in each step: with the 1,024 that it keeps by
-    default a student of 235,868 nodes took 8 GB. It asks only before its first product.
     """
-    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", str(_KERNELS))
     if platform.libc_ver()[0] != "glibc":
         return
     mallopt = ctypes.CDLL(None).mallopt

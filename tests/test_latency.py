@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from llp_core.config import LatencyParams
+from llp_core.contestants.gnn import GraphScorer
+from llp_core.contestants.torch_student import TorchStudent
 from llp_core.graph import CSR, csr
 from llp_core.latency import (
-    ModelScorer,
     Scorer,
     Timed,
     measure,
@@ -54,7 +55,8 @@ def test_a_request_scores_as_on_the_whole_graph(encoder: str, seed: int, layers:
     node_features = NodeFeatures.of(features.to_sparse_csr() if sparse else features)
     pairs = everyone[:, torch.randperm(everyone.shape[1], generator=rng)[:4]]
 
-    scorer = ModelScorer(model(encoder, layers, rng), node_features, None if encoder == "mlp" else graph)
+    made = model(encoder, layers, rng)
+    scorer = TorchStudent(made, node_features) if encoder == "mlp" else GraphScorer(made, node_features, graph)
     with torch.inference_mode():
         assert torch.allclose(scorer.online(pairs), scorer.offline(pairs), rtol=1e-5, atol=1e-6)
 
@@ -63,7 +65,7 @@ def test_a_request_scores_as_on_the_whole_graph(encoder: str, seed: int, layers:
 class Asked:
     """A scorer that keeps what it was asked for online."""
 
-    scorer: ModelScorer
+    scorer: Scorer
     asked: list[list[list[int]]] = field(default_factory=list)
     wrong_online: float = 0.0
     pause_seconds: float = 0.0
@@ -81,8 +83,8 @@ def scorers(device: str = "cpu", **student: float) -> dict[str, Asked]:
     features = NodeFeatures.of(torch.eye(8, 5).to_sparse_csr(), device)
     graph = CSR(*(part.to(device) for part in csr(PATH, 8)))
     return {
-        "teacher": Asked(ModelScorer(model("sage").to(device), features, graph)),
-        "llp": Asked(ModelScorer(model("mlp").to(device), features, None), **student),
+        "teacher": Asked(GraphScorer(model("sage").to(device), features, graph)),
+        "llp": Asked(TorchStudent(model("mlp").to(device), features), **student),
     }
 
 

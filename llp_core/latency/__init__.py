@@ -1,14 +1,13 @@
 """How long a request takes: models that must visit the graph, against students, which need none."""
 
 from llp_core.latency.measuring import REGIMES, Timed, measure, to_rows
-from llp_core.latency.scorers import ModelScorer, Scorer
+from llp_core.latency.scorers import Scorer
 from llp_core.latency.statistics import Interval, percentile, ratio
 from llp_core.latency.text import times_faster, to_json_line, to_text
 
 __all__ = [
     "REGIMES",
     "Interval",
-    "ModelScorer",
     "Scorer",
     "Timed",
     "measure",

@@ -7,9 +7,11 @@ import torch
 
 from llp_core import paths
 from llp_core.config import Params
+from llp_core.contestants.gnn import GraphScorer
+from llp_core.contestants.torch_student import TorchStudent
 from llp_core.evaluation import evaluate as evaluate_split
 from llp_core.graph import csr
-from llp_core.latency import ModelScorer, measure, to_json_line, to_rows, to_text
+from llp_core.latency import Scorer, measure, to_json_line, to_rows, to_text
 from llp_core.machine import device_name
 from llp_core.models import Adjacency, LinkModel, NodeFeatures, load_model
 from llp_core.names import TEACHER, Setting
@@ -46,8 +48,8 @@ def latency(params: Params, setting: Setting) -> None:
     split = load(LinkSplit, paths.split(setting))
     features = NodeFeatures.of(load(Graph, paths.GRAPH).features, device)
     graph = csr(split.inference_edges, split.num_nodes).to(device)
-    scorers = {
-        method: ModelScorer(model, features, graph if model.encoder.needs_graph else None)
+    scorers: dict[str, Scorer] = {
+        method: GraphScorer(model, features, graph) if model.encoder.needs_graph else TorchStudent(model, features)
         for method, model in _models(setting, device)
     }
     pairs = torch.cat((split.test_edges, split.test_negatives), dim=1)

@@ -10,8 +10,10 @@ import torch
 from torch import Tensor
 
 from llp_core.bench.subject import Subject, untrained
+from llp_core.contestants.gnn import GraphScorer
+from llp_core.contestants.torch_student import TorchStudent
 from llp_core.datasets.shapes import shape_graph
-from llp_core.latency import ModelScorer, Scorer
+from llp_core.latency import Scorer
 
 
 @dataclass(frozen=True)
@@ -47,9 +49,9 @@ class TinySubject(Subject):
     extra = "slow"
 
     def contestants(self, threads: int) -> Iterator[Any]:
-        yield Entry("full GNN", "GNN", ModelScorer(self.teacher, self.features, self.graph), "all neighbours", True)
+        yield Entry("full GNN", "GNN", GraphScorer(self.teacher, self.features, self.graph), "all neighbours", True)
         yield Entry("int9", "student", None, "no such kernel here", False)
-        yield Entry("eager", "student", ModelScorer(self.student, self.features, None), "torch", True)
+        yield Entry("eager", "student", TorchStudent(self.student, self.features), "torch", True)
         yield Entry(self.extra, "heuristic", EXTRA[self.extra], "sums ids", False)
 
 
