@@ -11,6 +11,10 @@ from torch import Tensor
 from llp_core.graph import csr, pair_keys
 from llp_core.neighborhood import Hidden, Neighborhood, neighborhood
 
+ROWS_MULTIPLE = 4096
+"""Of the nodes that a step of training encodes where it does not encode all. oneDNN keeps a program of tens of MB for
+each number of rows that a bfloat16 product ever had, and every step has another one."""
+
 
 @dataclass(frozen=True, eq=False)
 class Adjacency:
@@ -111,7 +115,7 @@ class _Product(torch.autograd.Function):
         return None, ctx.adjacency.transposed @ gradient.contiguous()
 
 
-def block_adjacencies(part: Neighborhood, device: torch.device | str = "cpu") -> list[Adjacency]:
+def block_adjacencies(part: Neighborhood, device: torch.device | str = "cpu", multiple: int = 1) -> list[Adjacency]:
     """The adjacency of each layer on a neighbourhood, for features of `part.nodes`.
 
     A row's entries are its degree over the neighbours it has here: 1 where all were gathered. So a mean over
@@ -120,14 +124,18 @@ def block_adjacencies(part: Neighborhood, device: torch.device | str = "cpu") ->
     Args:
         part: gathered with or without fanouts.
         device: where the adjacencies go.
+        multiple: each layer computes a multiple of so many nodes, as far as there are nodes: those beyond its own have
+            no neighbours here, and no later layer looks at them.
     """
     adjacencies = []
-    for block, seen in zip(part.blocks, reversed(part.within[1:]), strict=True):
+    seen = part.within[-1]
+    for block in part.blocks:
         counts = block.offsets.diff()
-        scale = part.degree[: counts.numel()].float() / counts
-        adjacencies.append(
-            Adjacency.from_csr(*block, part.degree[:seen], device, values=scale.repeat_interleave(counts))
-        )
+        values = (part.degree[: counts.numel()].float() / counts).repeat_interleave(counts)
+        rows = min(-(-counts.numel() // multiple) * multiple, seen)
+        offsets = torch.cat((block.offsets, block.offsets[-1:].expand(rows - counts.numel())))
+        adjacencies.append(Adjacency.from_csr(offsets, block.neighbors, part.degree[:seen], device, values))
+        seen = rows
     return adjacencies
 
 
@@ -172,7 +180,8 @@ class TrainingAdjacency:
             rng: CPU generator of the draws.
 
         Returns:
-            The nodes whose features are needed, int64 [M], the seeds first, and an adjacency for each layer.
+            The nodes whose features are needed, int64 [M], the seeds first, and an adjacency for each layer, the last
+            one of the seeds and maybe others after them (`ROWS_MULTIPLE`).
         """
         if hidden is None:
             part = neighborhood(seeds, len(fanouts), self._graph, fanouts, rng)
@@ -187,7 +196,7 @@ class TrainingAdjacency:
                 False  # the marks serve every step: to make them anew would take as long as the graph
             )
             marks.per_node[ends] = 0
-        return part.nodes, block_adjacencies(part, self._device)
+        return part.nodes, block_adjacencies(part, self._device, ROWS_MULTIPLE)
 
     @cached_property
     def _entry(self) -> Tensor:

@@ -76,10 +76,10 @@ class Encoder(nn.Module):
 
         Args:
             features: of N nodes.
-            adjacency: of the whole graph; None for an MLP.
+            adjacency: of the whole graph; an MLP needs none.
             out: filled and returned.
         """
-        if adjacency is None:
+        if adjacency is None or not self.needs_graph:
             for start in range(0, features.num_nodes, NODES_AT_ONCE):
                 rows = out[start : start + NODES_AT_ONCE]
                 rows.copy_(self(features.span(start, len(rows)), ()))

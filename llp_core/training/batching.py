@@ -9,6 +9,7 @@ from torch import Tensor
 
 from llp_core.config import TeacherParams
 from llp_core.models import Adjacency, Dropout, LinkModel, NodeFeatures, TrainingAdjacency
+from llp_core.models.adjacency import ROWS_MULTIPLE
 
 FULL_BATCH_BYTES = 2**29
 """A teacher whose tensors of all nodes take no more than this is trained on all of them in each step. A number and no
@@ -63,6 +64,8 @@ class StepEncoder:
     def encode(self, nodes: Tensor | None, hidden: Tensor | None) -> tuple[Tensor, Tensor | None]:
         """Representations, float32 [M, D], and which row is each node's, int64 [N], or None where node v has row v.
 
+        M is made a multiple of `ROWS_MULTIPLE` where not all nodes are encoded.
+
         Args:
             nodes: int64, distinct, all that are needed; None for every node. An MLP that would save less than half
                 of the nodes encodes every one.
@@ -94,6 +97,8 @@ class StepEncoder:
         adjacencies: list[Adjacency] = []
         if self.adjacency is not None and self.fanouts is not None:
             nodes, adjacencies = self.adjacency.sampled(nodes, hidden, self.fanouts, self.rng)
+        else:
+            nodes = torch.cat((nodes, nodes[:1].expand(-nodes.numel() % ROWS_MULTIPLE)))  # again, for no one to look at
         return self.features.rows(nodes.to(self.features.matrix.device)), adjacencies
 
     @cached_property

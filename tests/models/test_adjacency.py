@@ -3,7 +3,9 @@
 import pytest
 import torch
 
-from llp_core.models import Adjacency, LinkModel, ModelSpec, NodeFeatures, TrainingAdjacency
+from llp_core.graph import csr
+from llp_core.models import Adjacency, LinkModel, ModelSpec, NodeFeatures, TrainingAdjacency, block_adjacencies
+from llp_core.neighborhood import neighborhood
 from llp_core.sampling import generator
 from llp_core.types import Graph
 
@@ -35,7 +37,7 @@ def sampled_and_whole(
     assert nodes[:3].tolist() == SEEDS.tolist()
     target = torch.randn(3, 8, generator=generator(2))
     for values in (
-        model.encode(features.rows(nodes), *adjacencies),
+        model.encode(features.rows(nodes), *adjacencies)[:3],
         model.encode(features, training.without(hidden))[SEEDS],
     ):
         model.zero_grad()
@@ -68,8 +70,21 @@ def test_sums_of_samples_are_right_on_average() -> None:
         nodes, (adjacency,) = training.sampled(torch.tensor([0]), torch.tensor([8]), (3,), rng)
         assert adjacency.degree[0] == 8
         assert 9 not in nodes.tolist()
-        sums.append(adjacency.sum_neighbors(values[nodes]).item())
+        sums.append(adjacency.sum_neighbors(values[nodes])[0].item())
     assert abs(sum(sums) / 2000 - 36) < 1.0
+
+
+def test_each_layer_of_a_sample_computes_a_multiple_of_nodes() -> None:
+    path = torch.stack((torch.arange(9), torch.arange(1, 10)))
+    part = neighborhood(torch.tensor([4]), 3, csr(path, 10))
+    assert part.within == (1, 3, 5, 7)
+    adjacencies = block_adjacencies(part, multiple=4)
+    assert [tuple(adjacency.matrix.shape) for adjacency in adjacencies] == [(7, 7), (4, 7), (4, 4)]
+    plain = [adjacency.matrix.to_dense() for adjacency in block_adjacencies(part)]
+    for adjacency, exact in zip(adjacencies, plain, strict=True):
+        rows, columns = exact.shape
+        assert torch.equal(adjacency.matrix.to_dense()[:rows, :columns], exact)
+        assert not adjacency.matrix.to_dense()[rows:].any()
 
 
 def test_parts_are_the_rows_of_the_whole(graph: Graph) -> None:

@@ -111,6 +111,7 @@ def test_a_student_that_encodes_what_a_step_needs_gets_the_same_gradients(
     weights, training_graph, contexts, scores, monkeypatch
 ) -> None:
     monkeypatch.setattr(batching, "WHOLE_NODES", 10)
+    monkeypatch.setattr(batching, "ROWS_MULTIPLE", 8)
     gradients, encoded = [], []
     for chooses in (False, True):
         model = LinkModel(ModelSpec(encoder="mlp", features=22, hidden=16, layers=2, dropout=0.0), generator(0))
@@ -131,6 +132,7 @@ def test_a_student_that_encodes_what_a_step_needs_gets_the_same_gradients(
         gradients.append([parameter.grad for parameter in model.parameters() if parameter.grad is not None])
     assert encoded[0] == 60
     assert encoded[1] < 30
+    assert encoded[1] % 8 == 0
     for one, other in zip(*gradients, strict=True):
         torch.testing.assert_close(one, other)
     assert any(bool(gradient.any()) for gradient in gradients[0])
@@ -138,6 +140,7 @@ def test_a_student_that_encodes_what_a_step_needs_gets_the_same_gradients(
 
 def test_a_student_that_needs_more_than_half_encodes_every_node(training_graph, monkeypatch) -> None:
     monkeypatch.setattr(batching, "WHOLE_NODES", 10)
+    monkeypatch.setattr(batching, "ROWS_MULTIPLE", 1)
     model = LinkModel(ModelSpec(encoder="mlp", features=22, hidden=16, layers=2, dropout=0.0), generator(0))
     encoder = StepEncoder(model, NodeFeatures.of(training_graph.features), Dropout(0.0), None, None, generator(1))
     for count, rows in ((30, 30), (31, 60)):
