@@ -164,8 +164,9 @@ def test_a_fast_method_answers_more_requests_of_a_round() -> None:
     ("warm", "rounds", "shares"),
     [
         ({"a": 0.5, "b": 0.05, "c": 0.0004}, 10, {"a": 1, "b": 4, "c": 100}),  # too slow: the fewest rounds
-        ({"a": 0.02, "b": 0.005}, 100, {"a": 1, "b": 4}),
-        ({"a": 0.00001, "b": 0.000001}, 1000, {"a": 1, "b": 1}),  # the most requests
+        ({"a": 0.1, "b": 0.025}, 20, {"a": 1, "b": 4}),
+        ({"a": 0.02, "b": 0.005}, 50, {"a": 2, "b": 8}),  # the most rounds
+        ({"a": 0.00001, "b": 0.000001}, 50, {"a": 20, "b": 20}),  # the most requests
     ],
 )
 def test_plan(warm: dict[str, float], rounds: int, shares: dict[str, int]) -> None:

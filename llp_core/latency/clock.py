@@ -12,6 +12,8 @@ from torch import Tensor
 
 Call = Callable[[Tensor], object]
 """Answers a request, int64 [2, B]."""
+MOST_ROUNDS = 50
+"""Many short rounds would time a fast method on caches that a slow one has just filled, as no service of it does."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +48,8 @@ class Bounds:
 
     def plan(self, warm: Mapping[str, float]) -> tuple[int, dict[str, int]]:
         """How many rounds, and how many requests of a round each method answers, from its seconds for one."""
-        rounds = min(max(int(self.seconds / max(warm.values())), self.least_rounds), self.most_requests)
+        rounds = max(min(int(self.seconds / max(warm.values())), MOST_ROUNDS), self.least_rounds)
+        rounds = min(rounds, self.most_requests)
         share, most = self.seconds / rounds, self.most_requests // rounds
         return rounds, {method: max(min(int(share / took), most), 1) for method, took in warm.items()}
 
@@ -96,7 +99,7 @@ def time_in_rounds(
         for method in methods[begin:] + methods[:begin]:
             call = calls[method]
             seconds[method].append([_clock(call, request, device) for request in asked[: shares[method]]])
-        spent += seconds[slowest][-1][0]
+        spent += sum(seconds[slowest][-1])
         if spent >= bounds.seconds and count + 1 >= bounds.least_rounds:
             break
     return {
