@@ -33,7 +33,7 @@ class Progress:
     def __init__(self, total: int, description: str) -> None:
         self.total = total
         self.description = description
-        self.done = 0
+        self.done = 0.0
         self._bar: tqdm[None] | None = None
         self._last_line = time.monotonic()
         self._last_figures = ""
@@ -49,8 +49,10 @@ class Progress:
         if self._bar is not None:
             self._bar.close()
 
-    def advance(self, steps: int = 1, /, **figures: float) -> None:
-        """Counts `steps` more as done; `figures` are shown by name beside the count until others take their place.
+    def advance(self, steps: float = 1, /, **figures: float) -> None:
+        """Counts `steps` more as done, or a part of one.
+
+        `figures` are shown by name beside the count until others take their place.
 
         Raises:
             KeyboardInterrupt: `stop_requested` is set. Python itself interrupts the main thread only.
@@ -58,15 +60,18 @@ class Progress:
         if stop_requested.is_set():
             raise KeyboardInterrupt
         self.done += steps
+        done = round(self.done, 2)
+        done = int(done) if done.is_integer() else done
         if figures:
             self._last_figures = ", ".join(f"{name} {value:.4g}" for name, value in figures.items())
         if self._bar is not None:
             self._bar.set_postfix_str(self._last_figures, refresh=False)
-            self._bar.update(steps)
+            self._bar.n = done
+            self._bar.update(0)
         elif time.monotonic() - self._last_line >= SECONDS_BETWEEN_LINES:
             self._last_line = time.monotonic()
             shown = f": {self._last_figures}" if self._last_figures else ""
-            logger.info("%s %d/%d%s", self.description, self.done, self.total, shown)
+            logger.info("%s %s/%d%s", self.description, done, self.total, shown)
 
 
 def _on_terminal() -> bool:

@@ -51,6 +51,15 @@ def test_a_count_alone_needs_no_figures(caplog: pytest.LogCaptureFixture, clock:
     assert [record.message for record in caplog.records] == ["latency 1/2"]
 
 
+def test_a_part_of_a_step_counts(caplog: pytest.LogCaptureFixture, clock: list[float]) -> None:
+    caplog.set_level(logging.INFO, "llp_core")
+    with Progress(3, "teacher") as shown:
+        for _ in range(6):
+            clock[0] += 5
+            shown.advance(1 / 3)
+    assert [record.message for record in caplog.records] == ["teacher 0.67/3", "teacher 1.33/3", "teacher 2/3"]
+
+
 def test_a_terminal_gets_a_bar(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(progress, "_on_terminal", lambda: True)
     with Progress(4, "teacher, cold_start") as shown:

@@ -106,7 +106,7 @@ class Trainer:
         progress.advance(len(self.history))
         while len(self.history) < self.params.max_epochs and not self._patience_used_up():
             epoch = len(self.history)
-            losses = self._train_epoch(epoch)
+            losses = self._train_epoch(epoch, progress)
             due = (epoch + 1) % VALIDATE_EVERY == 0 or epoch + 1 == self.params.max_epochs
             value = self.validate() if due else None
             self.history.append({"epoch": epoch, **losses, "valid_score": value})
@@ -115,7 +115,7 @@ class Trainer:
                 self.best_weights = _copy(self.averaged)
             if self.checkpoint.due():
                 self._save()
-            progress.advance(1, loss=losses["loss"], best_valid_score=max(self.best_value, 0))
+            progress.advance(0, loss=losses["loss"], best_valid_score=max(self.best_value, 0))
         self._save()
         self.model.load_state_dict(self.best_weights)
         return Fit(self.history, self.best_epoch, self.best_value)
@@ -135,13 +135,14 @@ class Trainer:
     def _patience_used_up(self) -> bool:
         return len(self.history) - 1 - self.best_epoch >= self.params.patience
 
-    def _train_epoch(self, epoch: int) -> dict[str, float]:
+    def _train_epoch(self, epoch: int, progress: Progress) -> dict[str, float]:
         self.model.train()
         totals: dict[str, float] = {}
         steps = list(self._steps(epoch))
         for step in steps:
             for name, value in self._train_step(step).items():
                 totals[name] = totals.get(name, 0.0) + value / len(steps)
+            progress.advance(1 / len(steps))
         weighted = sum(self.objective.weights[name] * value for name, value in totals.items())
         return {"loss": weighted, **{f"{name}_loss": value for name, value in totals.items()}}
 
