@@ -292,7 +292,7 @@ class TestCompletion:
             ("llp stage te", ["teacher", "teacher_scores"]),
             ("llp stage split --setting co", ["cold_start"]),
             ("llp run-flow full --setting p", ["production"]),
-            ("llp run-flow full --dataset ci", ["citeseer"]),
+            ("llp run-flow full --dataset cite", ["citeseer"]),
             ("llp run-flow full --set student.mar", ["student.margin="]),
             ("llp run-flow full --set tuned.production.student.mar", ["tuned.production.student.margin="]),
             ("llp run-flow full --set tuned.cold_start.student.me", []),
