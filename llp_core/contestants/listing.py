@@ -3,14 +3,13 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import torch
 from torch import nn
 
 from llp_core.contestants.gnn import CachedScorer, GraphScorer
 from llp_core.contestants.heuristics import CommonNeighbors
-from llp_core.contestants.onnx_file import Precision
 from llp_core.contestants.products import Float32Linear, Int8Linear, with_products
 from llp_core.contestants.pruning import prune
 from llp_core.contestants.torch_student import CompiledStudent, TorchStudent, why_not_compiled
@@ -20,6 +19,9 @@ from llp_core.machine import reuse_memory
 from llp_core.models import LinkModel, NodeFeatures
 from llp_core.models.layers import Linear
 from llp_core.sampling import generator
+
+if TYPE_CHECKING:  # ONNX is loaded where it is asked for: the stages use this package without it
+    from llp_core.contestants.onnx_file import Precision
 
 Family = Literal["GNN", "accelerated GNN", "GNN, cached", "student", "heuristic"]
 FANOUTS = ((15, 10, 5), (10, 5, 3), (5, 3, 2))
@@ -124,7 +126,7 @@ def _compiled(setup: _Setup) -> Scorer:
     return CompiledStudent(setup.student, setup.features)
 
 
-def _onnx(setup: _Setup, precision: Precision) -> Scorer:
+def _onnx(setup: _Setup, precision: "Precision") -> Scorer:
     setup.require_cpu("ONNX Runtime, as it is installed here,")
     from onnxruntime.capi.onnxruntime_pybind11_state import NotImplemented as NoKernel
 

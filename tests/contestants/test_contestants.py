@@ -1,5 +1,8 @@
 """All contestants: exact ones give the model's scores, the others nearly, and who cannot run here says why."""
 
+import subprocess
+import sys
+
 import pytest
 import torch
 from contestant_models import MakeModel
@@ -114,3 +117,9 @@ def test_on_a_gpu_those_of_the_cpu_are_listed_with_the_reason(
         for one in found:
             if one.scorer is not None and one.exact:
                 assert torch.allclose(one.scorer.online(pairs.to(gpu)), one.scorer.offline(pairs.to(gpu)), atol=1e-3)
+
+
+def test_who_lists_them_loads_no_runtime() -> None:
+    code = "import sys, llp_core.stages.measuring; print([name for name in sys.modules if name.startswith('onnx')])"
+    found = subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True, capture_output=True, text=True)
+    assert found.stdout.strip() == "[]"
