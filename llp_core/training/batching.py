@@ -72,11 +72,13 @@ class StepEncoder:
             hidden: int64 [B], the training edges that carry no message; None for none.
         """
         if nodes is None or (self.adjacency is None and 2 * nodes.numel() > self.features.num_nodes):
-            features = self.features.thinned(self.feature_dropout)
-            return self.model.encode(features, *self.messages(hidden)), None
+            return self.model.encode(self._thinned(self.features), *self.messages(hidden)), None
         features, adjacencies = self._around(nodes, hidden)
         self._row[nodes.to(self._row.device)] = torch.arange(nodes.numel(), device=self._row.device)
-        return self.model.encode(features.thinned(self.feature_dropout), *adjacencies), self._row
+        return self.model.encode(self._thinned(features), *adjacencies), self._row
+
+    def _thinned(self, features: NodeFeatures) -> NodeFeatures:
+        return features.thinned(self.feature_dropout, self.model.training_precision)
 
     def messages(self, hidden: Tensor | None = None) -> list[Adjacency]:
         """What messages of the whole graph pass over."""
