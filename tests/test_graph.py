@@ -1,11 +1,21 @@
-"""Canonical edges, pair keys, CSR and rows of sparse features."""
+"""Canonical edges, pair keys, CSR, rows and products of sparse matrices."""
 
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from llp_core.graph import Dropped, canonical_edges, csr, degrees, pair_keys, pairs_from_keys, select_rows
+from llp_core.graph import (
+    Dropped,
+    canonical_edges,
+    csr,
+    degrees,
+    pair_keys,
+    pairs_from_keys,
+    select_rows,
+    sparse_product,
+)
 
 
 @st.composite
@@ -106,3 +116,18 @@ def test_select_rows_makes_a_valid_csr_tensor():
     assert selected.crow_indices().tolist() == [0, 2, 2, 4, 6]
     assert selected.col_indices().tolist() == [0, 2, 1, 2, 0, 2]
     assert selected.values().tolist() == [3.0, 4.0, 1.0, 2.0, 3.0, 4.0]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@given(data=st.data())
+def test_sparse_product_is_that_of_dense_matrices(dtype, data):
+    rows, columns = data.draw(st.integers(1, 6)), data.draw(st.integers(1, 5))
+    cells = st.sampled_from([0.0, 0.0, 1.0, -2.5, 0.375])
+    dense = torch.tensor(data.draw(st.lists(cells, min_size=rows * columns, max_size=rows * columns)))
+    values = torch.tensor(data.draw(st.lists(cells, min_size=columns * 3, max_size=columns * 3)))
+    dense, values = dense.reshape(rows, columns), values.reshape(columns, 3).to(dtype).requires_grad_()
+    product = sparse_product(dense.to_sparse_csr(), values)
+    assert product.dtype == dtype
+    assert not product.requires_grad
+    expected = dense @ values.detach().float()  # exact: all of these numbers are in float32
+    torch.testing.assert_close(product.float(), expected, rtol=0 if dtype == torch.float32 else 2**-8, atol=0)

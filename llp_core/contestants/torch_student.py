@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from llp_core.graph import sparse_product
 from llp_core.models import LinkModel, NodeFeatures
 from llp_core.models.link_model import NODES_AT_ONCE, PAIRS_AT_ONCE
 
@@ -61,7 +62,7 @@ class TorchStudent:
         """[M, F], or of sparse features [M, D], what the first layer makes of them."""
         if self._is_sparse:
             weight, bias = self._sparse
-            return (features.matrix @ weight + bias).to(self.dtype)
+            return (sparse_product(features.matrix, weight) + bias).to(self.dtype)
         return features.matrix.to(self.dtype)
 
     def encode(self, x: Tensor) -> Tensor:
