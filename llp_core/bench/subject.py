@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import torch
 from torch import Tensor
@@ -9,17 +11,23 @@ from torch import Tensor
 from llp_core import paths
 from llp_core.config import load_params
 from llp_core.contestants import Contestant, contestants
+from llp_core.contestants.pruning import prune
 from llp_core.errors import InputError
 from llp_core.graph import CSR, csr
 from llp_core.latency.measuring import random_requests
 from llp_core.models import LinkModel, ModelSpec, NodeFeatures, load_model
 from llp_core.names import METHODS, Setting
 from llp_core.sampling import generator
+from llp_core.splits import training_graph
 from llp_core.store import load
+from llp_core.training.runs import fine_tune
 from llp_core.types import Graph, LinkSplit
 
 SHAPE_PAIRS = 46_329 + 100_000
 """Scored offline where there are no test edges: as many as ogbl-collab has of them, and negatives."""
+
+FINE_TUNING = 50
+"""Most epochs that a pruned teacher is trained on for; the teacher's own settings and early stopping hold."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +37,7 @@ class Subject:
     Attributes:
         name: for readers.
         teacher, student: in evaluation mode.
+        pruned: the teacher with half of its channels; None where it has one channel.
         features: of every node.
         graph: that messages pass over.
         offline_pairs: int64 [2, P], scored offline.
@@ -38,6 +47,7 @@ class Subject:
 
     name: str
     teacher: LinkModel
+    pruned: LinkModel | None
     student: LinkModel
     features: NodeFeatures
     graph: CSR
@@ -47,7 +57,7 @@ class Subject:
     def contestants(self, threads: int) -> Iterator[Contestant]:
         """All contestants, made one by one, for so many threads."""
         device = self.offline_pairs.device
-        return contestants(self.teacher, self.student, self.features, self.graph, device, threads)
+        return contestants(self.teacher, self.pruned, self.student, self.features, self.graph, device, threads)
 
 
 @dataclass(frozen=True)
@@ -110,9 +120,17 @@ class TrainedSource:
                 "that are not trained: `llp bench latency --shape collab`."
             )
         graph, split = load(Graph, paths.GRAPH), load(LinkSplit, paths.split(self.setting))
+        teacher = load_model(paths.teacher(self.setting), device)
+        pruned = _pruned(teacher)
+        if pruned is not None:
+            own = params.of(self.setting)
+            with TemporaryDirectory(prefix="llp-pruned-") as workspace:
+                seen = training_graph(split, graph.features)
+                fine_tune(pruned, seen, own.teacher, own.run, FINE_TUNING, Path(workspace) / "gnn-pruned")
         return Subject(
             name=f"{graph.name}, {self.setting}",
-            teacher=load_model(paths.teacher(self.setting), device),
+            teacher=teacher,
+            pruned=pruned,
             student=load_model(paths.student(self.setting, method), device),
             features=NodeFeatures.of(graph.features, device),
             graph=csr(split.inference_edges, split.num_nodes).to(device),
@@ -140,12 +158,18 @@ def untrained(graph: Graph, layers: int, hidden: int, rng: torch.Generator, devi
         spec = ModelSpec(encoder=encoder, features=features.width, hidden=hidden, layers=layers, dropout=0.0)  # type: ignore[arg-type]
         return LinkModel(spec, rng).to(device).eval()
 
+    teacher, student = model("sage"), model("mlp")
     return Subject(
         name=f"{graph.name}, not trained",
-        teacher=model("sage"),
-        student=model("mlp"),
+        teacher=teacher,
+        pruned=_pruned(teacher),
+        student=student,
         features=features,
         graph=csr(graph.edges, graph.num_nodes).to(device),
         offline_pairs=next(random_requests(graph.num_nodes, SHAPE_PAIRS, device, rng)),
         test_edges=None,
     )
+
+
+def _pruned(teacher: LinkModel) -> LinkModel | None:
+    return prune(teacher) if teacher.spec.hidden > 1 else None

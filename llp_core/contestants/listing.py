@@ -11,7 +11,6 @@ from torch import nn
 from llp_core.contestants.gnn import CachedScorer, GraphScorer
 from llp_core.contestants.heuristics import CommonNeighbors
 from llp_core.contestants.products import Float32Linear, Int8Linear, with_products
-from llp_core.contestants.pruning import prune
 from llp_core.contestants.torch_student import CompiledStudent, TorchStudent, why_not_compiled
 from llp_core.graph import CSR
 from llp_core.latency import Scorer
@@ -54,6 +53,7 @@ class CannotRun(Exception):
 
 class _Setup(NamedTuple):
     teacher: LinkModel
+    pruned: LinkModel | None
     student: LinkModel
     features: NodeFeatures
     graph: CSR
@@ -96,9 +96,9 @@ def _sampled(setup: _Setup, fanouts: tuple[int, ...]) -> Scorer:
 
 
 def _pruned(setup: _Setup) -> Scorer:
-    if setup.teacher.spec.hidden < 2:
+    if setup.pruned is None:
         raise CannotRun("a model of one channel has no half")
-    return setup.graph_scorer(prune(setup.teacher))
+    return setup.graph_scorer(setup.pruned)
 
 
 def _int8(setup: _Setup) -> Scorer:
@@ -161,7 +161,7 @@ _ENTRIES: Mapping[str, _Entry] = {
     "gnn-pruned": _Entry(
         "accelerated GNN",
         _pruned,
-        "half of the channels of every layer, those with the largest weights; not fine-tuned",
+        "half of the channels of every layer, those with the largest weights; fine-tuned where models are trained",
     ),
     "gnn-int8": _Entry("accelerated GNN", _int8, f"{_ROUNDED}; sums over neighbours in float32"),
     "gnn-cached": _Entry(
@@ -191,6 +191,7 @@ NAMES = tuple(_ENTRIES)
 
 def contestants(
     teacher: LinkModel,
+    pruned: LinkModel | None,
     student: LinkModel,
     features: NodeFeatures,
     graph: CSR,
@@ -204,6 +205,7 @@ def contestants(
 
     Args:
         teacher: a GNN, in evaluation mode.
+        pruned: the same of half the channels (`llp_core.contestants.pruning`); None where there is no half.
         student: an MLP, in evaluation mode.
         features: of every node.
         graph: neighbours of every node at inference.
@@ -211,7 +213,7 @@ def contestants(
         threads: of runtimes with threads of their own; those of PyTorch are set by whoever measures.
     """
     reuse_memory()
-    setup = _Setup(teacher, student, features, graph, device, threads)
+    setup = _Setup(teacher, pruned, student, features, graph, device, threads)
     for name, entry in _ENTRIES.items():
         try:
             yield Contestant(name, entry.family, entry.make(setup), entry.note, entry.exact)

@@ -93,6 +93,23 @@ def train_teachers(graph: TrainingGraph, params: TeacherParams, run: RunParams, 
         yield _train(graph, params.encoder, params, {"label": 1.0}, None, run, workspace, f"teacher-{number}")
 
 
+def fine_tune(
+    model: LinkModel, graph: TrainingGraph, params: TeacherParams, run: RunParams, epochs: int, workspace: Path
+) -> Trained:
+    """Trains a GNN on from the weights that it has, such as one of which parts were taken.
+
+    Args:
+        model: on its device; changed in place.
+        graph: what training may see.
+        params: as the teacher was trained with.
+        run: seed and precision.
+        epochs: at most so many.
+        workspace: an empty folder for the state of the training.
+    """
+    params = params.model_copy(update={"max_epochs": epochs})
+    return _fit(model, graph, params, {"label": 1.0}, None, run, workspace, "fine-tuned", scale=False)
+
+
 def train_student(
     graph: TrainingGraph,
     method: Method,
@@ -161,8 +178,6 @@ def _train(
     name: str,
 ) -> Trained:
     reuse_memory()
-    device = resolve_device(run)
-    precision = resolve_precision(run, device)
     spec = ModelSpec(
         encoder=encoder,
         features=graph.features.shape[1],
@@ -172,13 +187,30 @@ def _train(
     )
     # The setting is no part of a seed: cold start trains the very models of production, so that the two settings
     # differ by the edges at new nodes alone.
-    model = LinkModel(spec, generator(run.seed, name, "weights")).to(device)
+    model = LinkModel(spec, generator(run.seed, name, "weights")).to(resolve_device(run))
     start, teaching = "fresh", None
     if lessons is not None and isinstance(params, StudentParams):
         start = params.start
         if start != "fresh":
             model.start_as(lessons.teacher, encoder=start == "teacher")
         teaching = Teaching(lessons.contexts, lessons.scores, params.margin, params.temperature, params.match)
+    return _fit(model, graph, params, weights, teaching, run, workspace, name, scale=start != "teacher")
+
+
+def _fit(
+    model: LinkModel,
+    graph: TrainingGraph,
+    params: ModelParams,
+    weights: Mapping[str, float],
+    teaching: Teaching | None,
+    run: RunParams,
+    workspace: Path,
+    name: str,
+    scale: bool,
+) -> Trained:
+    """Trains a model with its first weights, on its device."""
+    device = next(model.parameters()).device
+    precision = resolve_precision(run, device)
     sampling = generator(run.seed, name, "sampling")
     objective = Objective(graph.edges, graph.num_nodes, weights, teaching, sampling)
     share, fanouts = 1.0, None
@@ -187,7 +219,7 @@ def _train(
         fanouts = params.fanout_of_layers if resolve_batching(params, graph.num_nodes) == "sampled" else None
     settings = {
         "name": name,
-        "spec": spec.model_dump(),
+        "spec": model.spec.model_dump(),
         "run": run.model_dump(),
         "device": str(device),
         "precision": str(precision),
@@ -197,7 +229,6 @@ def _train(
     }
     checkpoint = Checkpoint(workspace / name, fingerprint(settings, _tensors(graph, teaching)))
     dropout = generator(run.seed, name, "dropout", device=device)
-    scale = start != "teacher"
     trainer = Trainer(model, graph, objective, params, share, dropout, precision, checkpoint, scale, fanouts)
     with Progress(params.max_epochs, f"{workspace.name}: {name}") as progress:
         fit = trainer.fit(progress)

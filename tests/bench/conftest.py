@@ -21,14 +21,13 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture
 def trained_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The current folder, with graph, split, teacher and student of one setting: 60 nodes, 30 of 90 edges test."""
+    """The current folder, with graph, split, teacher and student of one setting: 60 nodes, a third of 90 edges test."""
     rng = torch.Generator().manual_seed(0)
     graph = shape_graph("tiny", 60, 90, 5, rng)
-    nothing = torch.empty(2, 0, dtype=torch.int64)
-    train, test = graph.edges[:, ::3].contiguous(), graph.edges[:, 1::3].contiguous()
+    train, test, valid = (graph.edges[:, first::3].contiguous() for first in range(3))
     negatives = torch.stack((torch.arange(25), torch.arange(30, 55)))
     old = torch.zeros(60, dtype=torch.bool)
-    split = LinkSplit("transductive", old, train, nothing, nothing.clone(), train.clone(), test, negatives)
+    split = LinkSplit("transductive", old, train, valid, negatives.clone(), train.clone(), test, negatives)
     shutil.copy(ROOT / "params.yaml", tmp_path)
     for artefact, folder in ((graph, paths.GRAPH), (split, paths.split("transductive"))):
         (tmp_path / folder).mkdir(parents=True)

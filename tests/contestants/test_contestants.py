@@ -10,6 +10,7 @@ from scipy.stats import spearmanr
 from torch import Tensor
 
 from llp_core.contestants import NAMES, Contestant, contestants
+from llp_core.contestants.pruning import prune
 from llp_core.graph import CSR
 from llp_core.models import Adjacency, LinkModel, NodeFeatures
 
@@ -30,7 +31,8 @@ def reference(model: LinkModel, features: NodeFeatures, graph: CSR, pairs: Tenso
 
 
 def listed(teacher: LinkModel, student: LinkModel, features: NodeFeatures, graph: CSR) -> list[Contestant]:
-    return list(contestants(teacher, student, features, graph, CPU, threads=1))
+    pruned = prune(teacher) if teacher.spec.hidden > 1 else None
+    return list(contestants(teacher, pruned, student, features, graph, CPU, threads=1))
 
 
 @pytest.mark.parametrize("encoder", ["sage", "gcn"])
@@ -109,8 +111,8 @@ def test_on_a_gpu_those_of_the_cpu_are_listed_with_the_reason(
 ) -> None:
     gpu = torch.device("cuda")
     features = NodeFeatures.of(torch.randn(200, 24), gpu)
-    models = make_model("sage").to(gpu), make_model("mlp").to(gpu)
-    found = list(contestants(*models, features, heavy_graph.to(gpu), gpu, 1))
+    teacher, student = make_model("sage").to(gpu), make_model("mlp").to(gpu)
+    found = list(contestants(teacher, prune(teacher), student, features, heavy_graph.to(gpu), gpu, 1))
     unable = {one.name for one in found if one.scorer is None}
     assert unable >= {"gnn-int8", "student-onnx", "student-onnx-int8"}
     with torch.inference_mode():

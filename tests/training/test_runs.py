@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from llp_core.contestants.pruning import prune
 from llp_core.errors import InputError
 from llp_core.models import LinkModel, ModelSpec, TrainingAdjacency
 from llp_core.names import METHODS, Method
@@ -13,7 +14,7 @@ from llp_core.progress import Progress
 from llp_core.sampling import generator
 from llp_core.training import runs
 from llp_core.training.checkpoint import Checkpoint
-from llp_core.training.runs import Lessons, resolve_device, resolve_precision, train_student, train_teachers
+from llp_core.training.runs import Lessons, fine_tune, resolve_device, resolve_precision, train_student, train_teachers
 
 
 def weights(model: LinkModel) -> list[torch.Tensor]:
@@ -51,6 +52,19 @@ def test_teachers_learn_and_differ(encoder, training_graph, teacher_params, run_
     validated = {record["epoch"]: record["valid_score"] for record in history if record["valid_score"] is not None}
     assert list(validated) == list(range(4, 60, 5))
     assert first.fit.valid_score == max(validated.values()) == validated[first.fit.best_epoch]
+
+
+def test_a_pruned_teacher_recovers_by_fine_tuning(training_graph, teacher_params, run_params, tmp_path) -> None:
+    params = teacher_params.model_copy(update={"max_epochs": 60, "patience": 60, "candidates": 1})
+    (teacher,) = train_teachers(training_graph, params, run_params, tmp_path)
+    pruned = prune(teacher.model)
+    before = [weight.clone() for weight in weights(pruned)]
+    tuned = fine_tune(pruned, training_graph, params, run_params, 10, tmp_path / "tuned")
+    assert len(tuned.fit.history) == 10
+    assert tuned.fit.valid_score > 0.7
+    assert tuned.model is pruned
+    assert not all(torch.equal(one, other) for one, other in zip(before, weights(pruned), strict=True))
+    assert tuned.fit.history[0]["label_loss"] < 0.95 * teacher.fit.history[0]["label_loss"]
 
 
 @pytest.mark.parametrize("method", METHODS)
