@@ -1,11 +1,12 @@
 """Commands about the registry: versions of the models, and which one is in use."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from llp_core.errors import InputError, Refused
+from llp_core.names import Setting
 from llp_core.paths import PARAMS
 
 if TYPE_CHECKING:
@@ -121,6 +122,43 @@ def diff(first: int, second: int) -> None:
     widths = [max(len(row[column]) for row in rows) for column in range(2)]
     for name, one, other in rows:
         typer.echo(f"{name:<{widths[0]}}  {one:<{widths[1]}}  {other}".rstrip())
+
+
+@app.command()
+def export(
+    path: Annotated[Path, typer.Argument(help="Of the file; one that is there is replaced.")],
+    version: Annotated[int | None, typer.Option(help="Of the models.", show_default="the one in use")] = None,
+    setting: Annotated[Setting, typer.Option(help="Whose student.")] = "production",
+    precision: Annotated[
+        Literal["float32", "bfloat16", "int8"],
+        typer.Option(help="Of the products. A runtime may lack kernels for bfloat16."),
+    ] = "float32",
+) -> None:
+    """Write the served student of a version as one ONNX file, which scores node pairs from their features.
+
+    Its input `features`, float32 [2B, F], holds rows of the first nodes of B pairs, then of the second nodes in the
+    same order; its output `scores`, float32 [B], ranks them.
+
+    For example:
+
+      llp model export student.onnx
+
+      llp model export student.onnx --version 3 --precision int8
+    """
+    from llp_core.config import load_params
+    from llp_core.contestants.onnx_file import write_onnx
+    from llp_core.models import load_model
+    from llp_core.registry import open_version, version_folder
+
+    root = Path.cwd()
+    number = version if version is not None else _in_use(root)
+    open_version(root, number)
+    folder = version_folder(root, number)
+    method = load_params(folder / PARAMS.name).gate.method
+    if not path.absolute().parent.is_dir() or path.is_dir():
+        raise InputError(f"{path}: not a file in a folder that exists.")
+    write_onnx(load_model(folder / setting / method), path, precision)
+    typer.echo(f"Version {number}, {setting}, {method}, {precision}: {path.resolve()}")
 
 
 @app.command()

@@ -3,13 +3,19 @@
 import shutil
 from pathlib import Path
 
+import onnxruntime
 import pytest
+import torch
 from candidate_project import ROOT, change, nudge, sabotage
 from typer.testing import CliRunner
 
+from llp_core import paths
 from llp_core.cli.app import app
 from llp_core.errors import InputError, Refused
+from llp_core.models import NodeFeatures, load_model
 from llp_core.registry import champion, promote, register
+from llp_core.store import load
+from llp_core.types import Graph
 
 pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep.value:DeprecationWarning")
 
@@ -71,6 +77,26 @@ def test_rollback_and_promotion_by_hand(two: Path) -> None:
     assert state is not None
     assert [event.why for event in state.history] == ["the first", "a little better", "complaints", "by hand"]
     failing(InputError, "version 9 of the models: not found", "promote", "9")
+
+
+def test_export(two: Path) -> None:
+    told = llp("export", "one.onnx", "--version", "1", "--setting", "cold_start")
+    assert told == f"Version 1, cold_start, llp, float32: {two / 'one.onnx'}\n"
+    llp("export", "two.onnx")
+    features = load(Graph, two / paths.GRAPH).features.to_dense()
+    pairs = torch.tensor([[0, 1, 2], [5, 5, 9]])
+    scores = {}
+    for name, folder in (("one.onnx", "v0001/cold_start/llp"), ("two.onnx", "v0002/production/llp")):
+        model = load_model(two / "models" / folder)
+        session = onnxruntime.InferenceSession(two / name)
+        (scores[name],) = session.run(["scores"], {"features": features[pairs.flatten()].numpy()})
+        with torch.inference_mode():
+            expected = model.score(model.encode(NodeFeatures.of(features)), pairs)
+        torch.testing.assert_close(torch.from_numpy(scores[name]), expected, rtol=1e-4, atol=1e-5)
+    assert not (scores["one.onnx"] == scores["two.onnx"]).all()
+    failing(InputError, "no/where.onnx: not a file in a folder that exists.", "export", "no/where.onnx")
+    failing(InputError, "version 7 of the models: not found", "export", "seven.onnx", "--version", "7")
+    assert not (two / "seven.onnx").exists()
 
 
 def test_with_nothing_in_use_it_says_what_to_do(project: Path) -> None:
