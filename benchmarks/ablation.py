@@ -47,6 +47,9 @@ OPTIONS: dict[Scored, dict[str, Values]] = {
         "no dropout of features": {"student.feature_dropout": 0.0},
         "last weights, not averaged": {"student.average": 0.0},
         "no dropout of layers": {"student.dropout": 0.0},
+        "steps of 0.005": {"student.learning_rate": 0.005},
+        "steps of 0.001": {"student.learning_rate": 0.001},
+        "batches of 8,192": {"student.batch_size": 8192},
         "3 layers": {"student.layers": 3},
         "width 512": {"student.hidden": 512},
     },
@@ -57,7 +60,9 @@ OPTIONS: dict[Scored, dict[str, Values]] = {
             "teacher.average": 0.0,
         },
         "starts fresh": {"student.start": "fresh"},
-        "starts with its teacher's encoder too": {"student.start": "teacher"},
+        "starts with its teacher's decoder alone": {"student.start": "decoder"},
+        "steps of 0.005": {"student.learning_rate": 0.005},
+        "steps of 0.001": {"student.learning_rate": 0.001},
         "matches probabilities, as in the paper": PAPER,
         "no dropout of features": {"student.feature_dropout": 0.0},
         "last weights, not averaged": {"student.average": 0.0},
@@ -70,8 +75,14 @@ OPTIONS: dict[Scored, dict[str, Values]] = {
         "3 layers": {"student.layers": 3},
         "width 512": {"student.hidden": 512, "teacher.hidden": 512},
     },
-    "representation": {"starts fresh": {"student.start": "fresh"}},
-    "logit": {"starts fresh": {"student.start": "fresh"}},
+    "representation": {
+        "starts fresh": {"student.start": "fresh"},
+        "starts with its teacher's decoder alone": {"student.start": "decoder"},
+    },
+    "logit": {
+        "starts fresh": {"student.start": "fresh"},
+        "starts with its teacher's decoder alone": {"student.start": "decoder"},
+    },
 }
 
 
