@@ -40,3 +40,11 @@ def test_the_gradient_sees_the_thinned_features() -> None:
     features.times(weight).backward(upstream)
     assert weight.grad is not None
     torch.testing.assert_close(weight.grad, dense.T @ upstream)
+
+
+def test_dense_features_are_thinned_in_the_precision_of_the_products() -> None:
+    features = NodeFeatures.of(random_features(0.6))
+    exact = features.thinned(Dropout(0.5, generator(1))).matrix
+    reduced = features.thinned(Dropout(0.5, generator(1)), torch.bfloat16).matrix
+    assert (exact.dtype, reduced.dtype) == (torch.float32, torch.bfloat16)
+    torch.testing.assert_close(reduced.float(), exact, rtol=2**-7, atol=0)
