@@ -130,8 +130,8 @@ def _host(
         subject = source.load(torch.device("cpu"))
         nodes = subject.features.num_nodes
         asked = [_requests(nodes, pairs, generator(seed, "closed loop", number)) for number in range(max(workers))]
-        for contestant in subject.contestants(threads=1):
-            if contestant.name not in names or contestant.scorer is None:
+        for contestant in subject.contestants(threads=1, names=names, timed_only=True):
+            if contestant.scorer is None:
                 continue
             _warm_up(contestant.scorer, asked[0][:2])
             for count in workers:

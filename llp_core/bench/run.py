@@ -38,7 +38,7 @@ class BenchOptions:
         latency: sizes of requests, and seconds of a row.
         threads: of the numerics, online and offline.
         device: cpu or cuda.
-        names: of the contestants to time; None for all.
+        names: of the contestants to time.
         seed: of the requests.
         workers: of the closed loop; none for no closed loop.
     """
@@ -46,7 +46,7 @@ class BenchOptions:
     latency: LatencyParams
     threads: int
     device: torch.device
-    names: tuple[str, ...] | None
+    names: tuple[str, ...]
     seed: int
     workers: tuple[int, ...]
 
@@ -54,7 +54,7 @@ class BenchOptions:
 def options(
     pairs: Sequence[int], seconds: float, threads: int | None, device: str, names: Sequence[str] | None, seed: int
 ) -> BenchOptions:
-    """Checks what the user asked for; without `threads`, all cores.
+    """Checks what the user asked for; without `threads`, all cores, and without `names`, all contestants.
 
     Raises:
         InputError: there are not so many cores, there is no GPU, or no contestant of a name.
@@ -70,7 +70,7 @@ def options(
         raise InputError("--device cuda: torch finds no GPU here. Leave it out, or say --device cpu.")
     latency = LatencyParams(pairs=tuple(sorted(set(pairs))), seconds=seconds, max_requests=_MOST_REQUESTS)
     workers = tuple(sorted({1, cores})) if device == "cpu" and hasattr(os, "fork") else ()
-    return BenchOptions(latency, threads or cores, torch.device(device), tuple(names or ()) or None, seed, workers)
+    return BenchOptions(latency, threads or cores, torch.device(device), tuple(names or NAMES), seed, workers)
 
 
 def run_benchmark(source: Loadable, asked: BenchOptions) -> Benchmark:
@@ -80,8 +80,7 @@ def run_benchmark(source: Loadable, asked: BenchOptions) -> Benchmark:
         InputError: the subject cannot be loaded, or none of the contestants can run here.
     """
     subject = source.load(asked.device)
-    found = subject.contestants(asked.threads)
-    chosen = [one for one in found if asked.names is None or one.name in asked.names]
+    chosen = list(subject.contestants(asked.threads, asked.names))
     scorers = {one.name: one.scorer for one in chosen if one.scorer is not None}
     if not scorers:
         raise InputError(f"none of {', '.join(one.name for one in chosen)} can run here: {chosen[0].note}")

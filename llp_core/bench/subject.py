@@ -1,6 +1,6 @@
 """What a benchmark is about: a graph, a teacher and a student, made for it or trained by the pipeline."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,7 +11,6 @@ from torch import Tensor
 from llp_core import paths
 from llp_core.config import load_params
 from llp_core.contestants import Contestant, contestants
-from llp_core.contestants.pruning import prune
 from llp_core.errors import InputError
 from llp_core.graph import CSR, csr
 from llp_core.latency.measuring import random_requests
@@ -37,27 +36,30 @@ class Subject:
     Attributes:
         name: for readers.
         teacher, student: in evaluation mode.
-        pruned: the teacher with half of its channels; None where it has one channel.
         features: of every node.
         graph: that messages pass over.
         offline_pairs: int64 [2, P], scored offline.
         test_edges: how many of those, the first ones, are test edges, and the others negatives; None where the models
             are not trained, so that quality means nothing.
+        tune: trains a changed teacher on, in place; does nothing where the models are not trained.
     """
 
     name: str
     teacher: LinkModel
-    pruned: LinkModel | None
     student: LinkModel
     features: NodeFeatures
     graph: CSR
     offline_pairs: Tensor
     test_edges: int | None
+    tune: Callable[[LinkModel], object]
 
-    def contestants(self, threads: int) -> Iterator[Contestant]:
-        """All contestants, made one by one, for so many threads."""
-        device = self.offline_pairs.device
-        return contestants(self.teacher, self.pruned, self.student, self.features, self.graph, device, threads)
+    def contestants(self, threads: int, names: Collection[str], timed_only: bool = False) -> Iterator[Contestant]:
+        """The contestants of these names, made one by one, for so many threads.
+
+        Where they are timed only, none is trained on: time does not depend on the weights.
+        """
+        device, tune = self.offline_pairs.device, _leave if timed_only else self.tune
+        return contestants(self.teacher, self.student, self.features, self.graph, device, threads, tune, names)
 
 
 @dataclass(frozen=True)
@@ -121,21 +123,21 @@ class TrainedSource:
             )
         graph, split = load(Graph, paths.GRAPH), load(LinkSplit, paths.split(self.setting))
         teacher = load_model(paths.teacher(self.setting), device)
-        pruned = _pruned(teacher)
-        if pruned is not None:
-            own = params.of(self.setting)
+
+        def tune(changed: LinkModel) -> None:
+            own, seen = params.of(self.setting), training_graph(split, graph.features)
             with TemporaryDirectory(prefix="llp-pruned-") as workspace:
-                seen = training_graph(split, graph.features)
-                fine_tune(pruned, seen, own.teacher, own.run, FINE_TUNING, Path(workspace) / "gnn-pruned")
+                fine_tune(changed, seen, own.teacher, own.run, FINE_TUNING, Path(workspace) / "gnn-pruned")
+
         return Subject(
             name=f"{graph.name}, {self.setting}",
             teacher=teacher,
-            pruned=pruned,
             student=load_model(paths.student(self.setting, method), device),
             features=NodeFeatures.of(graph.features, device),
             graph=csr(split.inference_edges, split.num_nodes).to(device),
             offline_pairs=torch.cat((split.test_edges, split.test_negatives), dim=1).to(device),
             test_edges=split.test_edges.shape[1],
+            tune=tune,
         )
 
 
@@ -162,14 +164,14 @@ def untrained(graph: Graph, layers: int, hidden: int, rng: torch.Generator, devi
     return Subject(
         name=f"{graph.name}, not trained",
         teacher=teacher,
-        pruned=_pruned(teacher),
         student=student,
         features=features,
         graph=csr(graph.edges, graph.num_nodes).to(device),
         offline_pairs=next(random_requests(graph.num_nodes, SHAPE_PAIRS, device, rng)),
         test_edges=None,
+        tune=_leave,
     )
 
 
-def _pruned(teacher: LinkModel) -> LinkModel | None:
-    return prune(teacher) if teacher.spec.hidden > 1 else None
+def _leave(changed: LinkModel) -> None:
+    """Weights stay as they are."""

@@ -146,8 +146,8 @@ def export(
       llp model export student.onnx --version 3 --precision int8
     """
     from llp_core.config import load_params
-    from llp_core.contestants.onnx_file import write_onnx
     from llp_core.models import load_model
+    from llp_core.models.onnx_file import write_onnx
     from llp_core.registry import open_version, version_folder
 
     root = Path.cwd()

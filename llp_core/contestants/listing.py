@@ -1,6 +1,6 @@
 """Who takes part in the latency benchmark: the GNN, what makes it faster, the student in each runtime, heuristics."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Literal, NamedTuple
@@ -11,6 +11,7 @@ from torch import nn
 from llp_core.contestants.gnn import CachedScorer, GraphScorer
 from llp_core.contestants.heuristics import CommonNeighbors
 from llp_core.contestants.products import Float32Linear, Int8Linear, with_products
+from llp_core.contestants.pruning import prune
 from llp_core.contestants.torch_student import CompiledStudent, TorchStudent, why_not_compiled
 from llp_core.graph import CSR
 from llp_core.latency import Scorer
@@ -20,7 +21,7 @@ from llp_core.models.layers import Linear
 from llp_core.sampling import generator
 
 if TYPE_CHECKING:  # ONNX is loaded where it is asked for: the stages use this package without it
-    from llp_core.contestants.onnx_file import Precision
+    from llp_core.models.onnx_file import Precision
 
 Family = Literal["GNN", "accelerated GNN", "GNN, cached", "student", "heuristic"]
 FANOUTS = ((15, 10, 5), (10, 5, 3), (5, 3, 2))
@@ -53,7 +54,7 @@ class CannotRun(Exception):
 
 class _Setup(NamedTuple):
     teacher: LinkModel
-    pruned: LinkModel | None
+    tune: Callable[[LinkModel], object]
     student: LinkModel
     features: NodeFeatures
     graph: CSR
@@ -96,9 +97,11 @@ def _sampled(setup: _Setup, fanouts: tuple[int, ...]) -> Scorer:
 
 
 def _pruned(setup: _Setup) -> Scorer:
-    if setup.pruned is None:
+    if setup.teacher.spec.hidden == 1:
         raise CannotRun("a model of one channel has no half")
-    return setup.graph_scorer(setup.pruned)
+    half = prune(setup.teacher)
+    setup.tune(half)
+    return setup.graph_scorer(half)
 
 
 def _int8(setup: _Setup) -> Scorer:
@@ -191,30 +194,36 @@ NAMES = tuple(_ENTRIES)
 
 def contestants(
     teacher: LinkModel,
-    pruned: LinkModel | None,
     student: LinkModel,
     features: NodeFeatures,
     graph: CSR,
     device: torch.device,
     threads: int,
+    tune: Callable[[LinkModel], object],
+    names: Collection[str] = NAMES,
 ) -> Iterator[Contestant]:
-    """All contestants, one by one; those that cannot run here come with the reason.
+    """The contestants of these names, made one by one, in the order of `NAMES`.
+
+    Those that cannot run here come with the reason.
 
     From here on this process keeps freed memory (`reuse_memory`), as a service would: large requests of the GNN
     otherwise wait for fresh pages.
 
     Args:
         teacher: a GNN, in evaluation mode.
-        pruned: the same of half the channels (`llp_core.contestants.pruning`); None where there is no half.
         student: an MLP, in evaluation mode.
         features: of every node.
         graph: neighbours of every node at inference.
         device: where all of these lie.
         threads: of runtimes with threads of their own; those of PyTorch are set by whoever measures.
+        tune: trains the pruned teacher on, in place.
+        names: of those wanted; the others are not made.
     """
     reuse_memory()
-    setup = _Setup(teacher, pruned, student, features, graph, device, threads)
+    setup = _Setup(teacher, tune, student, features, graph, device, threads)
     for name, entry in _ENTRIES.items():
+        if name not in names:
+            continue
         try:
             yield Contestant(name, entry.family, entry.make(setup), entry.note, entry.exact)
         except CannotRun as reason:

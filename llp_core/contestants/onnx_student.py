@@ -9,9 +9,9 @@ import onnxruntime
 import torch
 from torch import Tensor
 
-from llp_core.contestants.onnx_file import Part, Precision, onnx_model
 from llp_core.graph import select_rows
 from llp_core.models import LinkModel, NodeFeatures
+from llp_core.models.onnx_file import Part, Precision, onnx_model
 
 FEW_PAIRS = 32
 """Up to so many pairs, to wake a second thread takes longer than it saves."""

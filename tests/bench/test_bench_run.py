@@ -10,6 +10,7 @@ from bench_source import TinySource
 from llp_core.bench.products import PRODUCTS
 from llp_core.bench.run import BenchOptions, options, run_benchmark
 from llp_core.config import LatencyParams
+from llp_core.contestants import NAMES
 from llp_core.errors import InputError
 from llp_core.machine import machine
 
@@ -17,7 +18,7 @@ ASKED = BenchOptions(
     latency=LatencyParams(pairs=(1, 10), seconds=0.01, max_requests=20),
     threads=1,
     device=torch.device("cpu"),
-    names=None,
+    names=("full GNN", "int9", "eager", "slow"),
     seed=0,
     workers=(),
 )
@@ -88,7 +89,7 @@ def test_one_that_cannot_run_tells_why() -> None:
 def test_options() -> None:
     cores = machine().cores
     asked = options([10, 1, 10], 2.0, None, "cpu", [], 3)
-    assert (asked.latency.pairs, asked.threads, asked.names, asked.seed) == ((1, 10), cores, None, 3)
+    assert (asked.latency.pairs, asked.threads, asked.names, asked.seed) == ((1, 10), cores, NAMES, 3)
     assert asked.workers == tuple(sorted({1, cores}))
     with pytest.raises(InputError, match=rf"--threads {cores + 1}: this process may use {cores} cores"):
         options([1], 2.0, cores + 1, "cpu", [], 0)

@@ -24,6 +24,20 @@ def test_trained_models_come_from_the_pipeline(trained_project: Path) -> None:
     assert subject.graph.neighbors.numel() == 60  # 30 edges at inference, in both directions
 
 
+def test_the_pruned_teacher_is_trained_on_where_its_scores_count(trained_project: Path) -> None:
+    subject = TrainedSource("transductive").load(CPU)
+
+    def scores(timed_only: bool) -> torch.Tensor:
+        (pruned,) = subject.contestants(1, ["gnn-pruned"], timed_only)
+        assert pruned.scorer is not None
+        with torch.inference_mode():
+            return pruned.scorer.offline(subject.offline_pairs)
+
+    as_cut = scores(timed_only=True)
+    assert torch.equal(as_cut, scores(timed_only=True))
+    assert not torch.allclose(as_cut, scores(timed_only=False))
+
+
 @pytest.mark.parametrize("gone", [paths.GRAPH, paths.teacher("transductive"), paths.student("transductive", "llp")])
 def test_models_that_are_not_trained_yet(trained_project: Path, gone: Path) -> None:
     shutil.rmtree(trained_project / gone)

@@ -10,7 +10,6 @@ from scipy.stats import spearmanr
 from torch import Tensor
 
 from llp_core.contestants import NAMES, Contestant, contestants
-from llp_core.contestants.pruning import prune
 from llp_core.graph import CSR
 from llp_core.models import Adjacency, LinkModel, NodeFeatures
 
@@ -31,8 +30,7 @@ def reference(model: LinkModel, features: NodeFeatures, graph: CSR, pairs: Tenso
 
 
 def listed(teacher: LinkModel, student: LinkModel, features: NodeFeatures, graph: CSR) -> list[Contestant]:
-    pruned = prune(teacher) if teacher.spec.hidden > 1 else None
-    return list(contestants(teacher, pruned, student, features, graph, CPU, threads=1))
+    return list(contestants(teacher, student, features, graph, CPU, 1, tune=lambda changed: None))
 
 
 @pytest.mark.parametrize("encoder", ["sage", "gcn"])
@@ -105,6 +103,20 @@ def test_a_model_of_one_channel_cannot_be_pruned(
     assert found["gnn"].scorer is not None
 
 
+def test_only_those_of_the_names_are_made(make_model: MakeModel, node_features: NodeFeatures, heavy_graph: CSR) -> None:
+    tuned: list[LinkModel] = []
+
+    def names(*wanted: str) -> list[str]:
+        teacher, student = make_model("sage"), make_model("mlp")
+        made = contestants(teacher, student, node_features, heavy_graph, CPU, 1, tuned.append, wanted)
+        return [one.name for one in made]
+
+    assert names("student", "gnn") == ["gnn", "student"]
+    assert not tuned
+    assert names("gnn-pruned") == ["gnn-pruned"]
+    assert [model.spec.hidden for model in tuned] == [16]
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 def test_on_a_gpu_those_of_the_cpu_are_listed_with_the_reason(
     make_model: MakeModel, heavy_graph: CSR, pairs: Tensor
@@ -112,7 +124,7 @@ def test_on_a_gpu_those_of_the_cpu_are_listed_with_the_reason(
     gpu = torch.device("cuda")
     features = NodeFeatures.of(torch.randn(200, 24), gpu)
     teacher, student = make_model("sage").to(gpu), make_model("mlp").to(gpu)
-    found = list(contestants(teacher, prune(teacher), student, features, heavy_graph.to(gpu), gpu, 1))
+    found = list(contestants(teacher, student, features, heavy_graph.to(gpu), gpu, 1, tune=lambda changed: None))
     unable = {one.name for one in found if one.scorer is None}
     assert unable >= {"gnn-int8", "student-onnx", "student-onnx-int8"}
     with torch.inference_mode():

@@ -11,10 +11,10 @@ from contestant_models import MakeModel
 from onnx import TensorProto
 from onnx.reference import ReferenceEvaluator
 
-from llp_core.contestants.onnx_file import onnx_model, write_onnx
 from llp_core.contestants.onnx_student import OnnxStudent
 from llp_core.errors import InputError
 from llp_core.models import NodeFeatures
+from llp_core.models.onnx_file import onnx_model, write_onnx
 from llp_core.sampling import generator
 
 
