@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 COLORS: Mapping[str, str] = {
     "GNN": "#d9730d",
+    "GNN in PyG": "#c2414b",
     "accelerated GNN": "#a3862b",
     "GNN, cached": "#8b5cf6",
     "student": "#1f9d55",

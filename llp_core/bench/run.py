@@ -22,7 +22,7 @@ from llp_core.metrics import hits_at_k
 from llp_core.progress import Progress
 from llp_core.sampling import generator
 
-REFERENCE, STUDENT, RIVALS = "GNN", "student", ("GNN", "accelerated GNN", "GNN, cached", "heuristic")
+REFERENCE, STUDENT, RIVALS = "GNN", "student", ("GNN", "GNN in PyG", "accelerated GNN", "GNN, cached", "heuristic")
 """Families of contestants."""
 LOOP_PAIRS = 10
 """In a request of the closed loop, where requests of this size are asked for; else the smallest size."""

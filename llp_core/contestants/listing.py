@@ -23,7 +23,7 @@ from llp_core.sampling import generator
 if TYPE_CHECKING:  # ONNX is loaded where it is asked for: the stages use this package without it
     from llp_core.models.onnx_file import Precision
 
-Family = Literal["GNN", "accelerated GNN", "GNN, cached", "student", "heuristic"]
+Family = Literal["GNN", "GNN in PyG", "accelerated GNN", "GNN, cached", "student", "heuristic"]
 FANOUTS = ((15, 10, 5), (10, 5, 3), (5, 3, 2))
 """Most neighbours drawn of a node, hop by hop from the request's nodes outwards. A layer beyond draws as the last."""
 
@@ -89,6 +89,15 @@ def _gnn(setup: _Setup) -> Scorer:
     return setup.graph_scorer(setup.teacher)
 
 
+def _pyg(setup: _Setup) -> Scorer:
+    from llp_core.contestants.pyg import PyGScorer  # the library takes a second to load
+
+    try:
+        return PyGScorer(setup.teacher, setup.features, setup.graph)
+    except MemoryError as error:
+        raise CannotRun(str(error)) from None
+
+
 def _sampled(setup: _Setup, fanouts: tuple[int, ...]) -> Scorer:
     layers = setup.teacher.spec.layers
     cut = (fanouts + fanouts[-1:] * layers)[:layers]
@@ -152,6 +161,12 @@ def _resources(setup: _Setup) -> Scorer:
 _ROUNDED = "weights and values rounded to 8 bits, values by their range as they come; not calibrated, not fine-tuned"
 _ENTRIES: Mapping[str, _Entry] = {
     "gnn": _Entry("GNN", _gnn, "all neighbours, as many hops as there are layers", exact=True),
+    "gnn-pyg": _Entry(
+        "GNN in PyG",
+        _pyg,
+        "the same by the layers of PyTorch Geometric and its k_hop_subgraph, as its documentation shows",
+        exact=True,
+    ),
     **{
         "gnn-sampled-" + "-".join(map(str, fanouts)): _Entry(
             "accelerated GNN",

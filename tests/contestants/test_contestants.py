@@ -5,6 +5,7 @@ import sys
 
 import pytest
 import torch
+import torch._inductor.config  # reads CXX as it is loaded: before a test below sets that
 from contestant_models import MakeModel
 from scipy.stats import spearmanr
 from torch import Tensor
@@ -79,7 +80,14 @@ def test_all_are_listed_in_order_with_a_note(
 ) -> None:
     found = listed(make_model("sage"), make_model("mlp"), node_features, heavy_graph)
     assert tuple(one.name for one in found) == NAMES
-    assert {one.family for one in found} == {"GNN", "accelerated GNN", "GNN, cached", "student", "heuristic"}
+    assert {one.family for one in found} == {
+        "GNN",
+        "GNN in PyG",
+        "accelerated GNN",
+        "GNN, cached",
+        "student",
+        "heuristic",
+    }
     assert all(one.note for one in found)
 
 
@@ -115,6 +123,15 @@ def test_only_those_of_the_names_are_made(make_model: MakeModel, node_features: 
     assert not tuned
     assert names("gnn-pruned") == ["gnn-pruned"]
     assert [model.spec.hidden for model in tuned] == [16]
+
+
+def test_pyg_needs_dense_features(
+    make_model: MakeModel, node_features: NodeFeatures, heavy_graph: CSR, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("llp_core.contestants.pyg.DENSE_BYTES", 200 * 24 * 4 - 1)
+    found = {one.name: one for one in listed(make_model("sage"), make_model("mlp"), node_features, heavy_graph)}
+    assert found["gnn-pyg"].scorer is None
+    assert found["gnn-pyg"].note == "cannot run here: its layers need dense features, 200 x 24 values"
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
