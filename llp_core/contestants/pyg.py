@@ -10,8 +10,8 @@ from llp_core.graph import CSR
 from llp_core.models import LinkModel, NodeFeatures
 from llp_core.models.layers import GCNLayer, SAGELayer
 
-DENSE_BYTES = 2**32
-"""Sparse features are made dense, as these layers need them, up to this size."""
+MOST_BYTES = 2**32
+"""Of features, which these layers need dense, and of the values that they send along all edges at once."""
 
 
 class PyGScorer:
@@ -26,12 +26,17 @@ class PyGScorer:
         graph: neighbours of every node at inference.
 
     Raises:
-        MemoryError: the features would be larger than `DENSE_BYTES`.
+        MemoryError: it would need more than `MOST_BYTES`.
     """
 
     def __init__(self, model: LinkModel, features: NodeFeatures, graph: CSR) -> None:
-        if features.num_nodes * features.width * 4 > DENSE_BYTES:
-            raise MemoryError(f"its layers need dense features, {features.num_nodes:,} x {features.width:,} values")
+        for what, rows, columns in (
+            ("dense features", features.num_nodes, features.width),
+            ("a row for each edge", graph.neighbors.numel(), max(features.width, model.spec.hidden)),
+        ):
+            if 4 * rows * columns > MOST_BYTES:
+                gib = 4 * rows * columns / 2**30
+                raise MemoryError(f"its layers need {what}, {rows:,} x {columns:,} values, {gib:.1f} GiB")
         self._model = model
         self._x = features.matrix.to_dense()
         self._convs = [_conv(layer) for layer in model.encoder.layers]

@@ -125,13 +125,21 @@ def test_only_those_of_the_names_are_made(make_model: MakeModel, node_features: 
     assert [model.spec.hidden for model in tuned] == [16]
 
 
-def test_pyg_needs_dense_features(
-    make_model: MakeModel, node_features: NodeFeatures, heavy_graph: CSR, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("most", "why"), [(200 * 24 * 4 - 1, "dense features, 200 x 24 values"), (200 * 24 * 4, "a row for each edge, ")]
+)
+def test_pyg_takes_a_bounded_amount_of_memory(
+    most: int,
+    why: str,
+    make_model: MakeModel,
+    node_features: NodeFeatures,
+    heavy_graph: CSR,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("llp_core.contestants.pyg.DENSE_BYTES", 200 * 24 * 4 - 1)
+    monkeypatch.setattr("llp_core.contestants.pyg.MOST_BYTES", most)
     found = {one.name: one for one in listed(make_model("sage"), make_model("mlp"), node_features, heavy_graph)}
     assert found["gnn-pyg"].scorer is None
-    assert found["gnn-pyg"].note == "cannot run here: its layers need dense features, 200 x 24 values"
+    assert f"cannot run here: its layers need {why}" in found["gnn-pyg"].note
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
