@@ -68,6 +68,7 @@ OPTIONS: dict[Scored, dict[str, Values]] = {
         "last weights, not averaged": {"student.average": 0.0},
         "temperature 1": {"student.temperature": 1.0},
         "temperature 8, distribution weight 10": {"student.temperature": 8.0, "student.distribution_weight": 10.0},
+        "rank weight 0.1, distribution weight 1": {"student.rank_weight": 0.1, "student.distribution_weight": 1.0},
         "no rank loss": {"student.rank_weight": 0.0},
         "no distribution loss": {"student.distribution_weight": 0.0},
         "contexts drawn once": {"contexts.rounds": 1},
@@ -93,7 +94,12 @@ def main() -> None:
     parser.add_argument("--setting", choices=SETTINGS, default="transductive")
     parser.add_argument("--splits", type=int, default=5, help="inner splits, at least 2")
     parser.add_argument("--method", action="append", choices=list(OPTIONS), help="default: all")
+    parser.add_argument("--option", action="append", help="one of the options' names; default: all")
     arguments = parser.parse_args()
+    asked = [(method, OPTIONS[method]) for method in arguments.method or OPTIONS]
+    known = {name for _, options in asked for name in options}
+    if unknown := set(arguments.option or ()) - known:
+        parser.error(f"--option {min(unknown)!r} is not known. There are: {'; '.join(sorted(known))}")
     torch.set_num_threads(1)
     source = get_dataset(arguments.dataset)
     params = for_dataset(load_params(paths.PARAMS), arguments.dataset)
@@ -103,9 +109,10 @@ def main() -> None:
     problem = Problem.of(graph, split, shares, range(arguments.splits))
     base = params.of(arguments.setting)
     records = []
-    for method in arguments.method or OPTIONS:
+    for method, options in asked:
+        chosen = {name: values for name, values in options.items() if name in (arguments.option or known)}
         own: list[float] = []
-        for name, values in {"as used": {}, **OPTIONS[method]}.items():
+        for name, values in {"as used": {}, **chosen}.items():
             found = []
             for number in range(arguments.splits):
                 job = Job(with_values(base, values), method, number)
