@@ -144,8 +144,9 @@ class TestWhatItMaySee:
 class TestScore:
     def test_each_method(self, graph: Graph, quick: Params, tmp_path: Path) -> None:
         problem = Problem.of(graph, split_of(graph, quick), quick.split, (0, 1))
+        matching = with_values(quick, {"student.rank_weight": 0.1, "student.distribution_weight": 1.0})
         scores = [
-            score(problem, Job(quick, method, 1), tmp_path, tmp_path / "work")
+            score(problem, Job(matching, method, 1), tmp_path, tmp_path / "work")
             for method in ("teacher", "label", "logit", "representation", "llp")
         ]
         assert all(0 <= value <= 100 for value in scores)
