@@ -12,8 +12,10 @@ from llp_core.report.figures import ABSENT, milliseconds, share, times_with_inte
 _HEADER = ("contestant", "p50", "p95", "p99", "first", "requests a second", "requests timed", "faster than full GNN")
 
 
-def best_table(found: Benchmark) -> Table:
-    """The fastest student of each request size against the fastest of each other family."""
+def best_table(found: Benchmark) -> Table | None:
+    """The fastest student of each request size against the fastest of each other family; None without two families."""
+    if not found.best:
+        return None
     rows = []
     for regime, pairs in _sizes(found):
         bests = [best for best in found.best if (best.regime, best.pairs) == (regime, pairs)]
@@ -92,12 +94,8 @@ def entrants_table(found: Benchmark) -> Table:
 
 def tables(found: Benchmark) -> Iterator[Table]:
     """All tables of figures, in order."""
-    yield best_table(found)
-    for regime, pairs in _sizes(found):
-        yield latency_table(found, regime, pairs)
-    loop = loop_table(found)
-    if loop is not None:
-        yield loop
+    by_size = (latency_table(found, regime, pairs) for regime, pairs in _sizes(found))
+    yield from filter(None, (best_table(found), *by_size, loop_table(found)))
 
 
 def sections(found: Benchmark) -> tuple[Section, ...]:
@@ -129,7 +127,7 @@ def _result(found: Benchmark) -> Iterator[Block]:
     if any(entrant.hits_at_20 is not None for entrant in found.entrants):
         yield quality_latency(found)
     yield times(found)
-    yield best_table(found)
+    yield from filter(None, (best_table(found),))
 
 
 def _of_regime(found: Benchmark, regime: Regime) -> Iterator[Block]:
