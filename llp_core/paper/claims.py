@@ -1,6 +1,6 @@
 """What the paper claims, what is to be reached here, and what was measured."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 from llp_core.names import ALL_EDGES, SETTINGS, TEACHER, Setting
 from llp_core.paper.plan import PLAN
@@ -33,7 +33,13 @@ def _level_with_teacher(results: Results) -> _Row:
     found = results.differences("transductive", LLP, TEACHER)
     claim = "Transductive, against the teacher"
     measured = count_verdicts(found.values())
-    return claim, "ahead on 7 of 8", "ahead or level on all", measured, _answer(_no_loss(found.values()), [found])
+    return (
+        claim,
+        "ahead on 7 of 8",
+        "ahead or level on all",
+        measured,
+        _answer(_no_loss(found.values()), {TEACHER: found}),
+    )
 
 
 def _ahead_of_baselines(results: Results, setting: Setting) -> _Row:
@@ -49,7 +55,7 @@ def _ahead_of_baselines(results: Results, setting: Setting) -> _Row:
         "ahead everywhere" if setting != "cold_start" else "ahead of the plain MLP",
         "ahead or level everywhere, ahead on average",
         f"{count_verdicts(every)}; average: {averages}" if every else ABSENT,
-        _answer(None if no_loss is None else no_loss and ahead, list(found.values())),
+        _answer(None if no_loss is None else no_loss and ahead, found),
     )
 
 
@@ -62,7 +68,7 @@ def _average(results: Results, setting: Setting, other: str, paper: str, goal: f
         paper,
         f"at least {goal:+g}" if goal else "ahead",
         ABSENT if mean is None else f"{signed(mean)}; {count_verdicts(found.values())}",
-        _answer(None if mean is None else mean >= goal if goal else mean > 0, [found]),
+        _answer(None if mean is None else mean >= goal if goal else mean > 0, {other: found}),
     )
 
 
@@ -72,10 +78,13 @@ def _no_loss(differences: Iterable[Estimate]) -> bool | None:
     return "loss" not in verdicts if verdicts else None
 
 
-def _answer(reached: bool | None, found: Sequence[Mapping[str, Estimate]]) -> str:
-    """Yes or no, with how many of the planned data sets it rests on where some are missing."""
+def _answer(reached: bool | None, found: Mapping[str, Mapping[str, Estimate]]) -> str:
+    """Yes or no, with how many data sets have every planned run of the compared methods, where that is not all."""
     if reached is None:
         return "not known yet"
-    measured = min(len(PLAN.keys() & differences.keys()) for differences in found)
-    so_far = "" if measured == len(PLAN) else f", so far: {measured} of {len(PLAN)} data sets"
+    complete = sum(
+        all(name in of_data_set and of_data_set[name].runs >= runs.of(other) for other, of_data_set in found.items())
+        for name, runs in PLAN.items()
+    )
+    so_far = "" if complete == len(PLAN) else f", so far: {complete} of {len(PLAN)} data sets complete"
     return ("yes" if reached else "no") + so_far

@@ -35,6 +35,10 @@ class Runs(NamedTuple):
     splits: int
     once: tuple[str, ...] = ()
 
+    def of(self, method: str) -> int:
+        """How many runs one method gets, over all splits."""
+        return 1 if method in self.once else self.seeds * self.splits
+
 
 _LIGHT = Runs(3, 1, ("logit", "representation", "rank", "distribution"))
 PLAN: Mapping[str, Runs] = {
