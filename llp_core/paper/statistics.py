@@ -10,8 +10,8 @@ Key = TypeVar("Key", bound=Hashable)
 Verdict = Literal["win", "level", "loss", "too few runs"]
 
 CONFIDENCE = 0.95
-FEWEST_PAIRS = 3
-"""Below, an interval says next to nothing and no verdict is given."""
+FEWEST_RUNS = 3
+"""Below, an interval says next to nothing: none is shown and no verdict is given."""
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Estimate:
 
     Attributes:
         mean: of the runs.
-        half_width: of its 95 % confidence interval by Student's t; None of a single run.
+        half_width: of its 95 % confidence interval by Student's t; None of fewer than `FEWEST_RUNS`.
         runs: how many.
     """
 
@@ -31,7 +31,7 @@ class Estimate:
     @property
     def verdict(self) -> Verdict:
         """Of a mean difference: a win or a loss only where the interval excludes zero."""
-        if self.half_width is None or self.runs < FEWEST_PAIRS:
+        if self.half_width is None:
             return "too few runs"
         if abs(self.mean) <= self.half_width:
             return "level"
@@ -43,8 +43,8 @@ def estimate(values: Sequence[float]) -> Estimate | None:
     if not values:
         return None
     mean = statistics.fmean(values)
-    if len(values) == 1:
-        return Estimate(mean, None, 1)
+    if len(values) < FEWEST_RUNS:
+        return Estimate(mean, None, len(values))
     from scipy.stats import t
 
     quantile = float(t.ppf((1 + CONFIDENCE) / 2, len(values) - 1))

@@ -13,8 +13,9 @@ def test_the_interval_of_three_runs() -> None:
     assert found.half_width == pytest.approx(4.302653 / 3**0.5)
 
 
-def test_of_one_run_and_of_none() -> None:
+def test_of_few_runs_and_of_none() -> None:
     assert estimate([4.0]) == Estimate(4.0, None, 1)
+    assert estimate([4.0, 6.0]) == Estimate(5.0, None, 2)
     assert estimate([]) is None
 
 
@@ -44,7 +45,7 @@ def test_pairing_removes_what_both_share() -> None:
         (-1.0, 1.1, 3, "level"),
         (-1.0, 0.9, 3, "loss"),
         (0.0, 0.0, 3, "level"),
-        (9.0, 0.1, 2, "too few runs"),
+        (9.0, None, 2, "too few runs"),
         (9.0, None, 1, "too few runs"),
     ],
 )
