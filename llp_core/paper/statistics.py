@@ -31,7 +31,7 @@ class Estimate:
     @property
     def verdict(self) -> Verdict:
         """Of a mean difference: a win or a loss only where the interval excludes zero."""
-        if self.half_width is None:
+        if self.half_width is None or self.runs < FEWEST_RUNS:
             return "too few runs"
         if abs(self.mean) <= self.half_width:
             return "level"

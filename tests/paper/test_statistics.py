@@ -45,7 +45,7 @@ def test_pairing_removes_what_both_share() -> None:
         (-1.0, 1.1, 3, "level"),
         (-1.0, 0.9, 3, "loss"),
         (0.0, 0.0, 3, "level"),
-        (9.0, None, 2, "too few runs"),
+        (9.0, 0.1, 2, "too few runs"),
         (9.0, None, 1, "too few runs"),
     ],
 )
