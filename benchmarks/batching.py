@@ -69,7 +69,7 @@ def measure(num_nodes: int, way: str) -> Row:
     encoder, share = ("sage", settings.predicted_share) if way.startswith("teacher") else ("mlp", 1.0)
     spec = ModelSpec(encoder=encoder, features=FEATURES, hidden=settings.hidden, layers=2, dropout=settings.dropout)
     model = LinkModel(spec, generator(0, "weights"))
-    objective = Objective(graph.edges, num_nodes, {"label": 1.0}, None, generator(0, "sampling"))
+    objective = Objective(graph.edges, num_nodes, {"label": 1.0}, 1, None, generator(0, "sampling"))
     fanouts = settings.fanout_of_layers if way == "teacher, sampled" else None
     reuse_memory()
     forget_peak_memory()

@@ -77,6 +77,8 @@ class ModelParams(Section):
     """Training stops when the validation score has not risen for this many epochs."""
     batch_size: Positive
     """Training edges in one step of the optimiser."""
+    negatives: Annotated[int, Field(ge=1, le=100)]
+    """Pairs without an edge that a step draws for each of its training edges."""
     feature_dropout: Share
     """Of the node features, in each step of the optimiser."""
     average: Share

@@ -55,6 +55,7 @@ class Phase:
 _LEARNING_RATE = FloatDistribution(5e-4, 0.03, log=True)
 _DROPOUT = FloatDistribution(0.0, 0.8)
 _BATCH_SIZE = CategoricalDistribution((1024, 4096, 16384, 65536))
+_NEGATIVES = IntDistribution(1, 10)
 _AVERAGE = CategoricalDistribution((0.0, 0.9, 0.98, 0.995))
 _WEIGHT = FloatDistribution(1e-3, 1e3, log=True)
 
@@ -68,6 +69,7 @@ PHASES: tuple[Phase, ...] = (
             "teacher.dropout": _DROPOUT,
             "teacher.feature_dropout": _DROPOUT,
             "teacher.batch_size": _BATCH_SIZE,
+            "teacher.negatives": _NEGATIVES,
             "teacher.predicted_share": CategoricalDistribution((0.25, 0.5, 1.0)),
         },
     ),
@@ -80,6 +82,7 @@ PHASES: tuple[Phase, ...] = (
             "student.dropout": _DROPOUT,
             "student.feature_dropout": _DROPOUT,
             "student.batch_size": _BATCH_SIZE,
+            "student.negatives": _NEGATIVES,
             "student.average": _AVERAGE,
             "student.layers": IntDistribution(1, 3),
         },

@@ -11,7 +11,7 @@ from torch import Tensor
 from llp_core.graph import distinct, pair_keys
 from llp_core.losses import distribution_loss, label_loss, logit_loss, rank_loss, representation_loss
 from llp_core.models import TrainingDecoder
-from llp_core.sampling import draw_negatives
+from llp_core.sampling import draw_negatives, possible_pairs
 from llp_core.types import Contexts, TeacherScores
 
 Shares = dict[str, Tensor]
@@ -56,6 +56,7 @@ class Objective:
         edges: int64 [2, E], the training edges, on the CPU.
         num_nodes: A.
         weights: loss -> weight; a loss of weight 0 is not computed.
+        negatives: pairs without an edge for each training edge of a step, where there are as many.
         teaching: None for a teacher.
         rng: CPU generator of the sampled pairs without an edge.
     """
@@ -63,6 +64,7 @@ class Objective:
     edges: Tensor
     num_nodes: int
     weights: Mapping[str, float]
+    negatives: int
     teaching: Teaching | None
     rng: torch.Generator
 
@@ -77,7 +79,7 @@ class Objective:
         return {name for name, weight in self.weights.items() if weight > 0}
 
     def pairs(self, step: Step) -> Tensor:
-        """int64 [2, P]: a step's edges, then as many pairs without one, drawn anew; none where no loss sees pairs."""
+        """int64 [2, P]: a step's edges, then pairs without one, drawn anew; none where no loss sees pairs."""
         if not self._active & {"label", "logit"}:
             return self.edges[:, :0]
         return torch.cat((self.edges[:, step.edges], self._negatives(step)), dim=1)
@@ -127,9 +129,17 @@ class Objective:
     def _negatives(self, step: Step) -> Tensor:
         """New ones each step; for logit matching those that the teacher scored, so that both losses see the same."""
         if self.weights.get("logit", 0) > 0:
-            scores = self._taught.scores
-            return scores.negatives[step.epoch % scores.negatives.shape[0]][:, step.edges].long()
-        return draw_negatives(self._known, self.num_nodes, step.edges.numel(), self.rng)
+            scored = self._taught.scores.negatives
+            drawn = scored[self._rounds(step)[:, None], :, step.edges]  # [rounds, edges, 2]
+            return drawn.long().flatten(0, 1).T
+        count = step.edges.numel()
+        possible = possible_pairs(self._known, self.num_nodes)
+        return draw_negatives(self._known, self.num_nodes, max(count, min(self.negatives * count, possible)), self.rng)
+
+    def _rounds(self, step: Step) -> Tensor:
+        """int64 [`negatives`]: the rounds of the teacher's pairs that an epoch takes, in turn."""
+        first = step.epoch * self.negatives
+        return torch.arange(first, first + self.negatives) % self._taught.scores.negatives.shape[0]
 
     @cached_property
     def _known(self) -> Tensor:
@@ -137,8 +147,8 @@ class Objective:
 
     def _teacher_logits(self, step: Step) -> Tensor:
         scores = self._taught.scores
-        negative = scores.negative_logits[step.epoch % scores.negatives.shape[0]]
-        return torch.cat((scores.edge_logits[step.edges], negative[step.edges]))
+        negative = scores.negative_logits[self._rounds(step)[:, None], step.edges]
+        return torch.cat((scores.edge_logits[step.edges], negative.flatten()))
 
     def _context_chunks(self, decoder: TrainingDecoder, step: Step, active: set[str]) -> Iterator[Shares]:
         teaching = self._taught

@@ -212,7 +212,7 @@ def _fit(
     device = next(model.parameters()).device
     precision = resolve_precision(run, device)
     sampling = generator(run.seed, name, "sampling")
-    objective = Objective(graph.edges, graph.num_nodes, weights, teaching, sampling)
+    objective = Objective(graph.edges, graph.num_nodes, weights, params.negatives, teaching, sampling)
     share, fanouts = 1.0, None
     if isinstance(params, TeacherParams):
         share = params.predicted_share

@@ -27,9 +27,15 @@ def hidden() -> torch.Tensor:
 
 
 def make(
-    graph: TrainingGraph, contexts: Contexts, scores: TeacherScores, weights: dict[str, float], match="probabilities"
+    graph: TrainingGraph,
+    contexts: Contexts,
+    scores: TeacherScores,
+    weights: dict[str, float],
+    match="probabilities",
+    negatives: int = 1,
 ) -> Objective:
-    return Objective(graph.edges, 60, weights, Teaching(contexts, scores, 0.1, 1.0, match), generator(0, "sampling"))
+    teaching = Teaching(contexts, scores, 0.1, 1.0, match)
+    return Objective(graph.edges, 60, weights, negatives, teaching, generator(0, "sampling"))
 
 
 def totals(objective: Objective, model: LinkModel, hidden: torch.Tensor, step: Step) -> dict[str, float]:
@@ -64,13 +70,18 @@ def test_context_losses_use_the_round_of_the_epoch(match, training_graph, contex
     assert found["distribution"] == pytest.approx(distribution_loss(own, teacher, 1.0).item(), rel=1e-5)
 
 
-def test_logit_matching_sees_the_pairs_of_the_label_loss(training_graph, contexts, scores, model, hidden) -> None:
+@pytest.mark.parametrize("rounds", [[1], [2, 0]])  # epoch 4 of 3 rounds, one or two of them each
+def test_logit_matching_sees_the_pairs_of_the_label_loss(
+    rounds, training_graph, contexts, scores, model, hidden
+) -> None:
     weights = {"label": 1.0, "logit": 1.0}
-    found = totals(make(training_graph, contexts, scores, weights), model, hidden, STEP)
-    pairs = torch.cat((training_graph.edges[:, STEP.edges], scores.negatives[1][:, STEP.edges].long()), dim=1)
-    logits = model.decode(hidden, pairs)
-    labels = torch.cat((torch.ones(80), torch.zeros(80)))
-    teacher = torch.cat((scores.edge_logits[STEP.edges], scores.negative_logits[1, STEP.edges]))
+    objective = make(training_graph, contexts, scores, weights, negatives=len(rounds))
+    found = totals(objective, model, hidden, STEP)
+    drawn = [scores.negatives[number][:, STEP.edges].long() for number in rounds]
+    logits = model.decode(hidden, torch.cat((training_graph.edges[:, STEP.edges], *drawn), dim=1))
+    labels = torch.cat((torch.ones(80), torch.zeros(80 * len(rounds))))
+    of_drawn = [scores.negative_logits[number, STEP.edges] for number in rounds]
+    teacher = torch.cat((scores.edge_logits[STEP.edges], *of_drawn))
     assert found["label"] == pytest.approx(label_loss(logits, labels).item(), rel=1e-5)
     assert found["logit"] == pytest.approx((logits.sigmoid() - teacher.sigmoid()).square().mean().item(), rel=1e-5)
 
@@ -78,10 +89,19 @@ def test_logit_matching_sees_the_pairs_of_the_label_loss(training_graph, context
 def test_label_negatives_are_no_edges_whatever_the_order_of_edges() -> None:
     every = torch.combinations(torch.arange(12)).T
     edges = every[:, torch.randperm(66, generator=generator(0))[:50]]
-    objective = Objective(edges, 12, {"label": 1.0}, None, generator(0))
+    objective = Objective(edges, 12, {"label": 1.0}, 1, None, generator(0))
     for epoch in range(20):
         drawn = objective._negatives(Step(epoch, torch.arange(10), torch.arange(12)))
         assert not set(map(tuple, drawn.T.tolist())) & set(map(tuple, edges.T.tolist()))
+
+
+@pytest.mark.parametrize(("asked", "found"), [(1, 4), (3, 12), (5, 16)])  # 66 pairs, 50 of them edges
+def test_each_edge_gets_its_share_of_negatives_while_there_are_some(asked: int, found: int) -> None:
+    edges = torch.combinations(torch.arange(12)).T[:, :50]
+    objective = Objective(edges, 12, {"label": 1.0}, asked, None, generator(0))
+    pairs = objective.pairs(Step(0, torch.arange(4), torch.arange(12)))
+    assert pairs[:, :4].tolist() == edges[:, :4].tolist()
+    assert pairs[:, 4:].unique(dim=1).shape[1] == pairs.shape[1] - 4 == found
 
 
 def test_label_negatives_are_new_in_every_step(training_graph, contexts, scores, model, hidden) -> None:
@@ -95,6 +115,6 @@ def test_a_loss_of_weight_0_is_not_computed(training_graph, contexts, scores, mo
 
 
 def test_distillation_without_a_teacher_is_refused(training_graph, model, hidden) -> None:
-    objective = Objective(training_graph.edges, 60, {"rank": 1.0}, None, generator(0))
+    objective = Objective(training_graph.edges, 60, {"rank": 1.0}, 1, None, generator(0))
     with pytest.raises(ValueError, match="losses rank need a teacher's scores"):
         totals(objective, model, hidden, STEP)
