@@ -70,7 +70,9 @@ class ModelParams(Section):
     dropout: Share
     """After each hidden layer of encoder and decoder; rounded to the next 1/256."""
     learning_rate: Annotated[float, Field(gt=0)]
-    """Of Adam."""
+    """Of Adam, at first."""
+    decay: Annotated[float, Field(ge=0, le=1)]
+    """Share of `max_epochs`, the last ones, in which the learning rate falls evenly to 0; at 0 it stays as it is."""
     max_epochs: Positive
     """Training stops here at the latest."""
     patience: Positive
@@ -81,6 +83,8 @@ class ModelParams(Section):
     """Pairs without an edge that a step draws for each of its training edges."""
     feature_dropout: Share
     """Of the node features, in each step of the optimiser."""
+    standardize: bool
+    """Whether the first layer trains as if each column of the features had mean 0 and deviation 1 on training nodes."""
     average: Share
     """Decay of the running mean of the weights over steps, which is what is validated and kept; 0 keeps the last."""
 

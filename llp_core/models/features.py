@@ -57,6 +57,16 @@ class NodeFeatures:
         size = (count, self.width)
         return type(self)(torch.sparse_csr_tensor(crow - first, columns, values, size=size, check_invariants=False))
 
+    def column_statistics(self) -> tuple[Tensor, Tensor]:
+        """Mean and standard deviation of each column over the nodes, float32 [F] each."""
+        if self.matrix.layout == torch.strided:
+            deviation, mean = torch.std_mean(self.matrix, dim=0, correction=0)
+            return mean, deviation
+        columns, values = self.matrix.col_indices(), self.matrix.values().double()
+        sums = torch.zeros(2, self.width, dtype=torch.float64, device=values.device)
+        mean, square = sums.index_add_(1, columns, torch.stack((values, values.square()))) / self.num_nodes
+        return mean.float(), (square - mean.square()).clamp(min=0).sqrt().float()
+
     def times(self, weight: Tensor) -> Tensor:
         """[N, H]: the product with float32 [F, H], in float32 or under autocast in bfloat16."""
         reduced = torch.is_autocast_enabled(self.matrix.device.type)

@@ -17,7 +17,7 @@ share of the memory there is, so that the same settings give the same model on e
 fit: a step on all nodes takes longer than a sampled one from here on, and an epoch of them grows with the square."""
 
 WHOLE_NODES = 40_000
-"""Up to so many nodes an MLP encodes all of them in each step, and first weights are scaled on all of them."""
+"""Up to so many nodes first weights are scaled on all of them."""
 
 
 def resolve_batching(params: TeacherParams, num_nodes: int) -> Literal["full", "sampled"]:
@@ -59,7 +59,7 @@ class StepEncoder:
     @property
     def may_choose(self) -> bool:
         """Whether a step may do with some of the nodes."""
-        return self.features.num_nodes > WHOLE_NODES if self.adjacency is None else self.fanouts is not None
+        return self.adjacency is None or self.fanouts is not None
 
     def encode(self, nodes: Tensor | None, hidden: Tensor | None) -> tuple[Tensor, Tensor | None]:
         """Representations, float32 [M, D], and which row is each node's, int64 [N], or None where node v has row v.
@@ -89,7 +89,7 @@ class StepEncoder:
     def scale(self) -> None:
         """Scales the model's first weights (`Encoder.scale`), on some of the nodes where a step may do with some."""
         features, adjacencies = self.features, self.messages()
-        if self.may_choose:
+        if self.may_choose and (self.fanouts is not None or self.features.num_nodes > WHOLE_NODES):
             step = -(-self.features.num_nodes // WHOLE_NODES)
             features, adjacencies = self._around(torch.arange(0, self.features.num_nodes, step), None)
         self.model.encoder.scale(features, adjacencies)

@@ -11,6 +11,7 @@ from torch import Tensor
 from llp_core.config import ModelParams
 from llp_core.metrics import validation_score
 from llp_core.models import Dropout, LinkModel, NodeFeatures, TrainingAdjacency
+from llp_core.models.standardizing import fold, standardize
 from llp_core.progress import Progress
 from llp_core.training.batching import StepEncoder
 from llp_core.training.checkpoint import Checkpoint
@@ -88,6 +89,8 @@ class Trainer:
         feature_dropout = Dropout(params.feature_dropout, dropout_rng)
         self.encoder = StepEncoder(model, features, feature_dropout, adjacency, fanouts, objective.rng)
         self.predicted_share = predicted_share
+        if params.standardize:
+            standardize(model.encoder.layers[0], features, keep=not scale)
         self.valid_edges = graph.valid_edges.to(device)
         self.valid_negatives = graph.valid_negatives.to(device)
         if scale:
@@ -118,6 +121,7 @@ class Trainer:
             progress.advance(0, loss=losses["loss"], best_valid_score=max(self.best_value, 0))
         self._save()
         self.model.load_state_dict(self.best_weights)
+        fold(self.model.encoder.layers[0])
         return Fit(self.history, self.best_epoch, self.best_value)
 
     @torch.inference_mode()
@@ -139,12 +143,20 @@ class Trainer:
         self.model.train()
         totals: dict[str, float] = {}
         steps = list(self._steps(epoch))
-        for step in steps:
+        for number, step in enumerate(steps):
+            self._set_learning_rate(epoch + number / len(steps))
             for name, value in self._train_step(step).items():
                 totals[name] = totals.get(name, 0.0) + value / len(steps)
             progress.advance(1 / len(steps))
         weighted = sum(self.objective.weights[name] * value for name, value in totals.items())
         return {"loss": weighted, **{f"{name}_loss": value for name, value in totals.items()}}
+
+    def _set_learning_rate(self, epochs: float) -> None:
+        """Sets it for the next step, after so many epochs."""
+        left = 1 - epochs / self.params.max_epochs
+        share = min(1.0, left / self.params.decay) if self.params.decay else 1.0
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.params.learning_rate * share
 
     def _steps(self, epoch: int) -> Iterator[Step]:
         """All training edges in random order, and all anchors spread over as many steps, at least one in each."""

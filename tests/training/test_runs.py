@@ -100,9 +100,12 @@ class KilledError(Exception):
     """Stands for the end of the process."""
 
 
+@pytest.mark.parametrize("changes", [{}, {"decay": 0.5, "standardize": True}])
 @pytest.mark.parametrize("killed_after", [1, 7, 12])
-def test_a_killed_training_ends_with_the_very_same_weights(killed_after, student, tmp_path, monkeypatch) -> None:
-    whole = student(workspace=tmp_path / "whole")
+def test_a_killed_training_ends_with_the_very_same_weights(
+    killed_after, changes, student, tmp_path, monkeypatch
+) -> None:
+    whole = student(workspace=tmp_path / "whole", **changes)
     monkeypatch.setattr(Checkpoint, "due", lambda self: True)
     advance = Progress.advance
 
@@ -114,7 +117,7 @@ def test_a_killed_training_ends_with_the_very_same_weights(killed_after, student
     with monkeypatch.context() as patch:
         patch.setattr(Progress, "advance", advance_then_die)
         with pytest.raises(KilledError):
-            student()
+            student(**changes)
     epochs = []
     train_epoch = runs.Trainer._train_epoch
     monkeypatch.setattr(
@@ -122,7 +125,7 @@ def test_a_killed_training_ends_with_the_very_same_weights(killed_after, student
         "_train_epoch",
         lambda self, epoch, progress: epochs.append(epoch) or train_epoch(self, epoch, progress),
     )
-    resumed = student()
+    resumed = student(**changes)
     assert epochs == list(range(killed_after, 12))
     assert same(whole.model, resumed.model)
     assert whole.fit == resumed.fit
@@ -221,6 +224,32 @@ def test_a_teacher_gets_no_message_over_the_edges_that_it_predicts(
     else:
         assert len(left_out) == steps
         assert torch.cat(left_out).sort().values.tolist() == list(range(140))
+
+
+@pytest.mark.parametrize(
+    ("decay", "shares"), [(0.0, [1] * 12), (0.5, [1] * 7 + [5 / 6, 4 / 6, 3 / 6, 2 / 6, 1 / 6]), (1.0, None)]
+)
+def test_the_learning_rate_falls_in_the_last_epochs(decay, shares, student, monkeypatch) -> None:
+    rates = []
+    train_step = runs.Trainer._train_step
+
+    def watched(self, step):
+        rates.append(self.optimizer.param_groups[0]["lr"])
+        return train_step(self, step)
+
+    monkeypatch.setattr(runs.Trainer, "_train_step", watched)
+    student(decay=decay, learning_rate=0.01, batch_size=140)  # 12 epochs of one step
+    shares = [(12 - epoch) / 12 for epoch in range(12)] if shares is None else shares
+    assert rates == pytest.approx([0.01 * share for share in shares])
+
+
+@pytest.mark.parametrize("start", ["fresh", "decoder", "teacher"])
+def test_a_standardised_student_is_kept_as_a_plain_one(start: str, student, tmp_path) -> None:
+    plain = student(workspace=tmp_path / "plain", start=start)
+    standardised = student(workspace=tmp_path / "standardised", start=start, standardize=True)
+    assert standardised.model.state_dict().keys() == plain.model.state_dict().keys()
+    assert not same(standardised.model, plain.model)
+    assert standardised.fit.history[-1]["loss"] < standardised.fit.history[0]["loss"]
 
 
 def test_averaged_weights_are_what_is_kept(student, tmp_path) -> None:
