@@ -49,7 +49,7 @@ def relevant_settings(params: Params, method: Scored) -> dict[str, Any]:
 
 
 def score(problem: Problem, job: Job, folder: Path, workspace: Path) -> float:
-    """The mean of Hits@10, 20, 30 and 50 on the inner test edges, in percent.
+    """The mean of Hits@10, 20, 30 and 50 on the inner test edges, in percent (see `llp_core.search.problem.FINER`).
 
     Args:
         problem: what the trials are trained and scored on.
@@ -78,7 +78,7 @@ def _score(problem: Problem, job: Job, folder: Path, workspace: Path) -> float:
     else:
         lessons = _lessons(problem, params, job.number, training, folder) if is_taught(job.method) else None
         model = train_student(training, job.method, lessons, params.student, run, workspace).model
-    return _hits(model, split, NodeFeatures.of(problem.graph.features, resolve_device(run)))
+    return _hits(model, split, NodeFeatures.of(problem.graph.features, resolve_device(run)), problem.finer)
 
 
 def _train_teacher(training: TrainingGraph, params: Params, workspace: Path) -> LinkModel:
@@ -104,9 +104,9 @@ def _lessons(problem: Problem, params: Params, number: int, training: TrainingGr
 
 
 @torch.inference_mode()
-def _hits(model: LinkModel, split: LinkSplit, features: NodeFeatures) -> float:
+def _hits(model: LinkModel, split: LinkSplit, features: NodeFeatures, finer: int) -> float:
     device = features.matrix.device
     graph = (Adjacency.from_edges(split.inference_edges, split.num_nodes, device),)
     hidden = model.encode(features, *(graph if model.encoder.needs_graph else ()))
     positive, negative = (model.score(hidden, pairs.to(device)) for pairs in (split.test_edges, split.test_negatives))
-    return 100 * sum(hits_at_k(positive, negative, k) for k in HITS_AT) / len(HITS_AT)
+    return 100 * sum(hits_at_k(positive, negative, finer * k) for k in HITS_AT) / len(HITS_AT)
