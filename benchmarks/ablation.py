@@ -3,9 +3,9 @@
     .venv/bin/python benchmarks/ablation.py --dataset cora --setting production --splits 5
 
 Test edges are not read: as in a search (docs/tuning.md), what training may see is split again, and a line's score is
-the mean of Hits@10, 20, 30 and 50 on the inner test edges, in percent. Differences from the first line are paired by
-inner split, with their standard error. Scores are kept in data/ablation, so the same command goes on where it was;
-remove that folder after a change of the code. One JSON line last.
+the mean of Hits@10, 20, 30 and 50 on the inner test edges, in percent, each estimated from ten times the pairs.
+Differences from the first line are paired by inner split, with their standard error. Scores are kept in data/ablation,
+so the same command goes on where it was; remove that folder after a change of the code. One JSON line last.
 """
 
 import argparse
@@ -32,6 +32,10 @@ PAPER: Values = {"student.match": "probabilities", "student.temperature": 1.0, "
 
 OPTIONS: dict[Scored, dict[str, Values]] = {
     "teacher": {
+        "standardised columns": {"teacher.standardize": True},
+        "columns as they are": {"teacher.standardize": False},
+        "rate falls in the last half": {"teacher.decay": 0.5},
+        "rate stays": {"teacher.decay": 0.0},
         "messages over the edges it predicts": {"teacher.predicted_share": 1.0},
         "no dropout of features": {"teacher.feature_dropout": 0.0},
         "last weights, not averaged": {"teacher.average": 0.0},
@@ -46,6 +50,10 @@ OPTIONS: dict[Scored, dict[str, Values]] = {
         },
     },
     "label": {
+        "standardised columns": {"student.standardize": True},
+        "columns as they are": {"student.standardize": False},
+        "rate falls in the last half": {"student.decay": 0.5},
+        "rate stays": {"student.decay": 0.0},
         "no dropout of features": {"student.feature_dropout": 0.0},
         "last weights, not averaged": {"student.average": 0.0},
         "no dropout of layers": {"student.dropout": 0.0},
@@ -58,6 +66,10 @@ OPTIONS: dict[Scored, dict[str, Values]] = {
         "width 512": {"student.hidden": 512},
     },
     "llp": {
+        "standardised columns": {"student.standardize": True},
+        "columns as they are": {"student.standardize": False},
+        "rate falls in the last half": {"student.decay": 0.5},
+        "rate stays": {"student.decay": 0.0},
         "taught by a teacher as published": {
             "teacher.predicted_share": 1.0,
             "teacher.feature_dropout": 0.0,

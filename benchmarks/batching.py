@@ -65,7 +65,7 @@ def measure(num_nodes: int, way: str) -> Row:
     """Trains `STEPS` steps, of which the first does not count, and validates."""
     graph, settings = random_graph(num_nodes), load_params(paths.PARAMS).teacher
     if way == "plain MLP, full":
-        batching.WHOLE_NODES = num_nodes
+        batching.ROWS_SHARE = 0
     encoder, share = ("sage", settings.predicted_share) if way.startswith("teacher") else ("mlp", 1.0)
     spec = ModelSpec(encoder=encoder, features=FEATURES, hidden=settings.hidden, layers=2, dropout=settings.dropout)
     model = LinkModel(spec, generator(0, "weights"))

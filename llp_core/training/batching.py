@@ -19,6 +19,9 @@ fit: a step on all nodes takes longer than a sampled one from here on, and an ep
 WHOLE_NODES = 40_000
 """Up to so many nodes first weights are scaled on all of them."""
 
+ROWS_SHARE = 0.5
+"""A student's step that would encode more rows than this share of the nodes encodes all of them."""
+
 
 def resolve_batching(params: TeacherParams, num_nodes: int) -> Literal["full", "sampled"]:
     """How a teacher is trained: as `teacher.batching` says, and at auto by `full_batch_bytes`."""
@@ -67,15 +70,19 @@ class StepEncoder:
         M is made a multiple of `ROWS_MULTIPLE` where not all nodes are encoded.
 
         Args:
-            nodes: int64, distinct, all that are needed; None for every node. An MLP that would save less than half
-                of the nodes encodes every one.
+            nodes: int64, distinct, all that are needed; None for every node. An MLP that would encode
+                more than `ROWS_SHARE` of them encodes every one.
             hidden: int64 [B], the training edges that carry no message; None for none.
         """
-        if nodes is None or (self.adjacency is None and 2 * nodes.numel() > self.features.num_nodes):
+        if nodes is None or (self.adjacency is None and not self._is_worth(nodes.numel())):
             return self.model.encode(self._thinned(self.features), *self.messages(hidden)), None
         features, adjacencies = self._around(nodes, hidden)
         self._row[nodes.to(self._row.device)] = torch.arange(nodes.numel(), device=self._row.device)
         return self.model.encode(self._thinned(features), *adjacencies), self._row
+
+    def _is_worth(self, needed: int) -> bool:
+        """Whether an MLP should encode so many nodes alone."""
+        return needed + -needed % ROWS_MULTIPLE <= ROWS_SHARE * self.features.num_nodes
 
     def _thinned(self, features: NodeFeatures) -> NodeFeatures:
         return features.thinned(self.feature_dropout, self.model.training_precision)

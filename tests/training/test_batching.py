@@ -110,7 +110,6 @@ def test_samples_hide_the_predicted_edges(sampled, training_graph: TrainingGraph
 def test_a_student_that_encodes_what_a_step_needs_gets_the_same_gradients(
     weights, training_graph, contexts, scores, monkeypatch
 ) -> None:
-    monkeypatch.setattr(batching, "WHOLE_NODES", 10)
     monkeypatch.setattr(batching, "ROWS_MULTIPLE", 8)
     gradients, encoded = [], []
     for chooses in (False, True):
@@ -139,7 +138,6 @@ def test_a_student_that_encodes_what_a_step_needs_gets_the_same_gradients(
 
 
 def test_a_student_that_needs_more_than_half_encodes_every_node(training_graph, monkeypatch) -> None:
-    monkeypatch.setattr(batching, "WHOLE_NODES", 10)
     monkeypatch.setattr(batching, "ROWS_MULTIPLE", 1)
     model = LinkModel(ModelSpec(encoder="mlp", features=22, hidden=16, layers=2, dropout=0.0), generator(0))
     encoder = StepEncoder(model, NodeFeatures.of(training_graph.features), Dropout(0.0), None, None, generator(1))
@@ -150,9 +148,9 @@ def test_a_student_that_needs_more_than_half_encodes_every_node(training_graph, 
 
 
 def test_a_student_of_a_large_graph_learns(training_graph, student_params, run_params, tmp_path, monkeypatch) -> None:
-    params = student_params.model_copy(update={"max_epochs": 10, "batch_size": 8})
-    whole = train_student(training_graph, "label", None, params, run_params, tmp_path / "whole")
-    monkeypatch.setattr(batching, "WHOLE_NODES", 10)
+    params = student_params.model_copy(update={"max_epochs": 10, "batch_size": 4})
+    whole = train_student(training_graph, "label", None, params, run_params, tmp_path / "whole")  # padded, it is small
+    monkeypatch.setattr(batching, "ROWS_MULTIPLE", 8)
     chosen = train_student(training_graph, "label", None, params, run_params, tmp_path / "chosen")
     assert not same(whole, chosen)  # dropout draws for other rows
     assert chosen.fit.history[-1]["loss"] < 0.9 * chosen.fit.history[0]["loss"]
