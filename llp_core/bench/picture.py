@@ -16,6 +16,7 @@ COLORS: Mapping[str, str] = {
     "accelerated GNN": "#a3862b",
     "GNN, cached": "#8b5cf6",
     "student": "#1f9d55",
+    "student, cached": "#0f766e",
     "heuristic": "#3b82f6",
 }
 """Of families; told apart on white and on black."""

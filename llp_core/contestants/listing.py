@@ -23,7 +23,7 @@ from llp_core.sampling import generator
 if TYPE_CHECKING:  # ONNX is loaded where it is asked for: the stages use this package without it
     from llp_core.models.onnx_file import Precision
 
-Family = Literal["GNN", "GNN in PyG", "accelerated GNN", "GNN, cached", "student", "heuristic"]
+Family = Literal["GNN", "GNN in PyG", "accelerated GNN", "GNN, cached", "student", "student, cached", "heuristic"]
 FANOUTS = ((15, 10, 5), (10, 5, 3), (5, 3, 2))
 """Most neighbours drawn of a node, hop by hop from the request's nodes outwards. A layer beyond draws as the last."""
 
@@ -150,6 +150,15 @@ def _onnx(setup: _Setup, precision: "Precision") -> Scorer:
         raise CannotRun(f"ONNX Runtime has no kernel in {precision} for this processor: {error}") from None
 
 
+def _cached_student(setup: _Setup) -> Scorer:
+    setup.require_cpu("ONNX Runtime, as it is installed here,")
+    from llp_core.contestants.onnx_student import CachedOnnxStudent
+
+    with torch.inference_mode():
+        representations = setup.student.encode(setup.features)
+    return CachedOnnxStudent(setup.student, representations, setup.threads)
+
+
 def _common(setup: _Setup) -> Scorer:
     return CommonNeighbors.counted(setup.graph)
 
@@ -198,6 +207,13 @@ _ENTRIES: Mapping[str, _Entry] = {
         "student", partial(_onnx, precision="bfloat16"), "ONNX Runtime, products with 8 significant bits"
     ),
     "student-onnx-int8": _Entry("student", partial(_onnx, precision="int8"), f"ONNX Runtime; {_ROUNDED}"),
+    "student-cached": _Entry(
+        "student, cached",
+        _cached_student,
+        "representations computed when a node's features come, ONNX Runtime for the pairs: no edge makes one stale, "
+        "and a new node needs its features alone; offline encodes nothing",
+        exact=True,
+    ),
     "common-neighbors": _Entry("heuristic", _common, "how many nodes both ends are linked to; no model", exact=True),
     "resource-allocation": _Entry(
         "heuristic", _resources, "the sum of 1 / degree over nodes that both ends are linked to; no model", exact=True

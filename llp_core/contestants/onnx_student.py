@@ -16,6 +16,9 @@ from llp_core.models.onnx_file import Part, Precision, onnx_model
 FEW_PAIRS = 32
 """Up to so many pairs, to wake a second thread takes longer than it saves."""
 
+FEW_CACHED_PAIRS = 128
+"""The same of pairs whose nodes are encoded."""
+
 DENSE_VALUES = 1 << 24
 """Values of sparse features that are dense at once: 64 MiB."""
 
@@ -81,6 +84,33 @@ class OnnxStudent:
             else:
                 nodes = torch.arange(start, min(start + self._rows_at_once, self._matrix.shape[0]))
                 yield select_rows(self._matrix, nodes).to_dense().numpy()
+
+
+class CachedOnnxStudent:
+    """A student whose representations were computed beforehand: the decoder alone in ONNX Runtime; a `Scorer`.
+
+    Args:
+        model: an MLP.
+        representations: float32 [N, D], of every node, on the CPU.
+        threads: of the runtime.
+    """
+
+    def __init__(self, model: LinkModel, representations: Tensor, threads: int) -> None:
+        self._representations = representations.numpy()
+        decoder = onnx_model(model, part="decoder").SerializeToString()
+        self._few = _session(decoder, 1)
+        self._many = self._few if threads == 1 else _session(decoder, threads)
+
+    def online(self, pairs: Tensor) -> Tensor:
+        """See `Scorer`."""
+        first, second = self._representations.take(pairs.numpy(), axis=0)
+        session = self._few if len(first) <= FEW_CACHED_PAIRS else self._many
+        return torch.from_numpy(_run(session, "scores", first=first, second=second))
+
+    def offline(self, pairs: Tensor) -> Tensor:
+        """See `Scorer`; nothing is encoded, as that was done before."""
+        at_once = DENSE_VALUES // self._representations.shape[1] or 1
+        return torch.cat([self.online(chunk) for chunk in torch.split(pairs, at_once, dim=1)])
 
 
 def _session(model: bytes, threads: int) -> onnxruntime.InferenceSession:

@@ -85,7 +85,15 @@ def test_all_contestants_on_trained_models(trained_project: Path) -> None:
     assert lines[-2] == f"The page: {(trained_project / paths.BENCH / 'index.html').resolve()}"
     read = json.loads(lines[-1])
     families = {entrant["family"] for entrant in read["entrants"] if entrant["ran"]}
-    assert families == {"GNN", "GNN in PyG", "accelerated GNN", "GNN, cached", "student", "heuristic"}
+    assert families == {
+        "GNN",
+        "GNN in PyG",
+        "accelerated GNN",
+        "GNN, cached",
+        "student",
+        "student, cached",
+        "heuristic",
+    }
     rows = pd.read_parquet(trained_project / paths.BENCH / "rows.parquet")
     assert set(rows["regime"]) == {"online", "offline", "closed loop"}
     ran = {entrant["name"] for entrant in read["entrants"] if entrant["ran"]}
