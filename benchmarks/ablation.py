@@ -17,10 +17,10 @@ from pathlib import Path
 import torch
 
 from llp_core import paths
-from llp_core.config import load_params
+from llp_core.config import Params, load_params
 from llp_core.datasets import get_dataset
 from llp_core.datasets.kept import kept_graph
-from llp_core.names import SETTINGS
+from llp_core.names import SETTINGS, Setting
 from llp_core.search.problem import Problem
 from llp_core.search.scoring import Job, score
 from llp_core.search.spaces import Scored, Values, with_values
@@ -105,6 +105,23 @@ OPTIONS: dict[Scored, dict[str, Values]] = {
 }
 
 
+def inner_problem(params: Params, setting: Setting, splits: int) -> Problem:
+    """What a score is measured on: inner splits of the data set that `params` names."""
+    source = get_dataset(params.data.name)
+    shares = params.split.with_shares_of(source.new_node_share, source.test_share)
+    graph = kept_graph(params.data, FOLDER / "graphs" / params.data.name)
+    return Problem.of(graph, make_split(graph, setting, shares), shares, range(splits))
+
+
+def scores(problem: Problem, params: Params, method: Scored) -> list[float]:
+    """The score of a method on each inner split, kept for the next time."""
+    found = []
+    for number in range(len(problem.seeds)):
+        with tempfile.TemporaryDirectory() as workspace:
+            found.append(score(problem, Job(params, method, number), FOLDER, Path(workspace)))
+    return found
+
+
 def main() -> None:
     """Prints a line an option, and the JSON line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -119,23 +136,15 @@ def main() -> None:
     if unknown := set(arguments.option or ()) - known:
         parser.error(f"--option {min(unknown)!r} is not known. There are: {'; '.join(sorted(known))}")
     torch.set_num_threads(1)
-    source = get_dataset(arguments.dataset)
     params = for_dataset(load_params(paths.PARAMS), arguments.dataset)
-    shares = params.split.with_shares_of(source.new_node_share, source.test_share)
-    graph = kept_graph(params.data, FOLDER / "graphs" / arguments.dataset)
-    split = make_split(graph, arguments.setting, shares)
-    problem = Problem.of(graph, split, shares, range(arguments.splits))
+    problem = inner_problem(params, arguments.setting, arguments.splits)
     base = params.of(arguments.setting)
     records = []
     for method, options in asked:
         chosen = {name: values for name, values in options.items() if name in (arguments.option or known)}
         own: list[float] = []
         for name, values in {"as used": {}, **chosen}.items():
-            found = []
-            for number in range(arguments.splits):
-                job = Job(with_values(base, values), method, number)
-                with tempfile.TemporaryDirectory() as workspace:
-                    found.append(score(problem, job, FOLDER, Path(workspace)))
+            found = scores(problem, with_values(base, values), method)
             own = own or found
             gains = [one - other for one, other in zip(found, own, strict=True)]
             error = statistics.stdev(gains) / len(gains) ** 0.5
