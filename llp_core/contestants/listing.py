@@ -150,13 +150,13 @@ def _onnx(setup: _Setup, precision: "Precision") -> Scorer:
         raise CannotRun(f"ONNX Runtime has no kernel in {precision} for this processor: {error}") from None
 
 
-def _cached_student(setup: _Setup) -> Scorer:
+def _cached_student(setup: _Setup, precision: "Precision") -> Scorer:
     setup.require_cpu("ONNX Runtime, as it is installed here,")
     from llp_core.contestants.onnx_student import CachedOnnxStudent
 
     with torch.inference_mode():
         representations = setup.student.encode(setup.features)
-    return CachedOnnxStudent(setup.student, representations, setup.threads)
+    return CachedOnnxStudent(setup.student, representations, precision, setup.threads)
 
 
 def _common(setup: _Setup) -> Scorer:
@@ -209,10 +209,13 @@ _ENTRIES: Mapping[str, _Entry] = {
     "student-onnx-int8": _Entry("student", partial(_onnx, precision="int8"), f"ONNX Runtime; {_ROUNDED}"),
     "student-cached": _Entry(
         "student, cached",
-        _cached_student,
+        partial(_cached_student, precision="float32"),
         "representations computed when a node's features come, ONNX Runtime for the pairs: no edge makes one stale, "
         "and a new node needs its features alone; offline encodes nothing",
         exact=True,
+    ),
+    "student-cached-int8": _Entry(
+        "student, cached", partial(_cached_student, precision="int8"), f"the same; {_ROUNDED}"
     ),
     "common-neighbors": _Entry("heuristic", _common, "how many nodes both ends are linked to; no model", exact=True),
     "resource-allocation": _Entry(

@@ -92,12 +92,13 @@ class CachedOnnxStudent:
     Args:
         model: an MLP.
         representations: float32 [N, D], of every node, on the CPU.
+        precision: of the products.
         threads: of the runtime.
     """
 
-    def __init__(self, model: LinkModel, representations: Tensor, threads: int) -> None:
+    def __init__(self, model: LinkModel, representations: Tensor, precision: Precision, threads: int) -> None:
         self._representations = representations.numpy()
-        decoder = onnx_model(model, part="decoder").SerializeToString()
+        decoder = onnx_model(model, precision, "decoder").SerializeToString()
         self._few = _session(decoder, 1)
         self._many = self._few if threads == 1 else _session(decoder, threads)
 
