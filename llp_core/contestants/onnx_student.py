@@ -13,11 +13,8 @@ from llp_core.graph import select_rows
 from llp_core.models import LinkModel, NodeFeatures
 from llp_core.models.onnx_file import Part, Precision, onnx_model
 
-FEW_PAIRS = 32
-"""Up to so many pairs, to wake a second thread takes longer than it saves."""
-
-FEW_CACHED_PAIRS = 128
-"""The same of pairs whose nodes are encoded."""
+FEW_PAIRS = 128
+"""Up to so many pairs, to wake a second thread takes longer than it saves, or saves little."""
 
 DENSE_VALUES = 1 << 24
 """Values of sparse features that are dense at once: 64 MiB."""
@@ -43,6 +40,7 @@ class OnnxStudent:
     def __init__(self, model: LinkModel, features: NodeFeatures, precision: Precision, threads: int) -> None:
         self._matrix = features.matrix
         self._dense = None if self._matrix.layout == torch.sparse_csr else self._matrix.numpy()
+        self._width = model.spec.hidden
         self._rows_at_once = max(DENSE_VALUES // features.width, 2) // 2 * 2
 
         def session(part: Part, threads: int) -> onnxruntime.InferenceSession:
@@ -69,8 +67,11 @@ class OnnxStudent:
 
     def offline(self, pairs: Tensor) -> Tensor:
         """See `Scorer`."""
-        parts = [_run(self._encoder, "representations", features=rows) for rows in self._all_rows()]
-        encoded = np.concatenate(parts)
+        encoded = np.empty((self._matrix.shape[0], self._width), dtype=np.float32)
+        start = 0
+        for rows in self._all_rows():
+            encoded[start : start + len(rows)] = _run(self._encoder, "representations", features=rows)
+            start += len(rows)
         chunks = (chunk.numpy() for chunk in torch.split(pairs, DENSE_VALUES // encoded.shape[1] or 1, dim=1))
         scores = [
             _run(self._decoder, "scores", first=encoded[first], second=encoded[second]) for first, second in chunks
@@ -105,7 +106,7 @@ class CachedOnnxStudent:
     def online(self, pairs: Tensor) -> Tensor:
         """See `Scorer`."""
         first, second = self._representations.take(pairs.numpy(), axis=0)
-        session = self._few if len(first) <= FEW_CACHED_PAIRS else self._many
+        session = self._few if len(first) <= FEW_PAIRS else self._many
         return torch.from_numpy(_run(session, "scores", first=first, second=second))
 
     def offline(self, pairs: Tensor) -> Tensor:
