@@ -53,7 +53,9 @@ class Phase:
 
 
 _LEARNING_RATE = FloatDistribution(5e-4, 0.03, log=True)
+_DECAY = CategoricalDistribution((0.0, 0.5, 1.0))
 _DROPOUT = FloatDistribution(0.0, 0.8)
+_STANDARDIZE = CategoricalDistribution((False, True))
 _BATCH_SIZE = CategoricalDistribution((1024, 4096, 16384, 65536))
 _NEGATIVES = IntDistribution(1, 10)
 _AVERAGE = CategoricalDistribution((0.0, 0.9, 0.98, 0.995))
@@ -67,7 +69,9 @@ PHASES: tuple[Phase, ...] = (
         space={
             "teacher.learning_rate": _LEARNING_RATE,
             "teacher.dropout": _DROPOUT,
+            "teacher.decay": _DECAY,
             "teacher.feature_dropout": _DROPOUT,
+            "teacher.standardize": _STANDARDIZE,
             "teacher.batch_size": _BATCH_SIZE,
             "teacher.negatives": _NEGATIVES,
             "teacher.predicted_share": CategoricalDistribution((0.25, 0.5, 1.0)),
@@ -80,7 +84,9 @@ PHASES: tuple[Phase, ...] = (
         space={
             "student.learning_rate": _LEARNING_RATE,
             "student.dropout": _DROPOUT,
+            "student.decay": _DECAY,
             "student.feature_dropout": _DROPOUT,
+            "student.standardize": _STANDARDIZE,
             "student.batch_size": _BATCH_SIZE,
             "student.negatives": _NEGATIVES,
             "student.average": _AVERAGE,
