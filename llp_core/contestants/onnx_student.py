@@ -72,11 +72,7 @@ class OnnxStudent:
         for rows in self._all_rows():
             encoded[start : start + len(rows)] = _run(self._encoder, "representations", features=rows)
             start += len(rows)
-        chunks = (chunk.numpy() for chunk in torch.split(pairs, DENSE_VALUES // encoded.shape[1] or 1, dim=1))
-        scores = [
-            _run(self._decoder, "scores", first=encoded[first], second=encoded[second]) for first, second in chunks
-        ]
-        return torch.from_numpy(np.concatenate(scores))
+        return _decode(self._decoder, encoded, pairs)
 
     def _all_rows(self) -> Iterator[npt.NDArray[np.float32]]:
         for start in range(0, self._matrix.shape[0], self._rows_at_once):
@@ -111,8 +107,14 @@ class CachedOnnxStudent:
 
     def offline(self, pairs: Tensor) -> Tensor:
         """See `Scorer`; nothing is encoded, as that was done before."""
-        at_once = DENSE_VALUES // self._representations.shape[1] or 1
-        return torch.cat([self.online(chunk) for chunk in torch.split(pairs, at_once, dim=1)])
+        return _decode(self._many, self._representations, pairs)
+
+
+def _decode(session: onnxruntime.InferenceSession, encoded: npt.NDArray[np.float32], pairs: Tensor) -> Tensor:
+    """float32 [B]: scores of any number of pairs, int64 [2, B], a bounded number at a time."""
+    chunks = (chunk.numpy() for chunk in torch.split(pairs, DENSE_VALUES // encoded.shape[1] or 1, dim=1))
+    scores = [_run(session, "scores", first=encoded[first], second=encoded[second]) for first, second in chunks]
+    return torch.from_numpy(np.concatenate(scores))
 
 
 def _session(model: bytes, threads: int) -> onnxruntime.InferenceSession:

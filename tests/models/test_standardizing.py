@@ -85,3 +85,8 @@ def test_a_rare_column_counts_no_more_than_one_of_three_nodes() -> None:
     share = RAREST / 1000
     torch.testing.assert_close(factor[:RAREST], torch.full((RAREST,), (share * (1 - share)) ** -0.5), rtol=1e-3, atol=0)
     assert (factor[RAREST - 1 :].diff() < 0).all()
+
+
+def test_what_is_no_first_layer_is_refused() -> None:
+    with pytest.raises(TypeError, match="expected a first layer, got Dropout"):
+        standardize(torch.nn.Dropout(), NodeFeatures.of(drawn(0.6)), keep=False)
