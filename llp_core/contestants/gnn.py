@@ -58,8 +58,10 @@ class GraphScorer:
         """float32 [N, D]: the representation of every node."""
         if self._fanouts is None:
             return self.model.encode(self.features, self._whole)
-        every = torch.arange(self.features.num_nodes, device=self.graph.offsets.device)
-        return self._encode(every)
+        device = self.graph.offsets.device
+        every = torch.arange(self.features.num_nodes, device=device)
+        sample = block_adjacencies(neighborhood(every, 1, self.graph, self._fanouts[:1], self._rng), device)
+        return self.model.encode(self.features, *sample)
 
     def _encode(self, nodes: Tensor) -> Tensor:
         part = neighborhood(nodes, self.model.spec.layers, self.graph, self._fanouts, self._rng)

@@ -76,7 +76,7 @@ class Encoder(nn.Module):
 
         Args:
             features: of N nodes.
-            adjacency: of the whole graph; an MLP needs none.
+            adjacency: the neighbours of all N, the same for each layer; an MLP needs none.
             out: filled and returned.
         """
         if adjacency is None or not self.needs_graph:
@@ -199,7 +199,8 @@ class LinkModel(nn.Module):
             out: float32 [N, D], where the representations go; without it, new memory.
         """
         many = features.num_nodes > NODES_AT_ONCE and not (self.training or torch.is_grad_enabled())
-        if many and all(adjacency.symmetric for adjacency in adjacencies):
+        one = len(adjacencies) <= 1 and all(graph.num_rows == features.num_nodes for graph in adjacencies)
+        if many and one:
             if out is None:
                 out = torch.empty(features.num_nodes, self.spec.hidden, device=features.matrix.device)
             return self.encoder.in_parts(features, adjacencies[0] if adjacencies else None, out)

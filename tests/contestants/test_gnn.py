@@ -19,12 +19,19 @@ def _inference():
 
 @pytest.mark.parametrize("encoder", ["sage", "gcn"])
 def test_a_sample_of_all_neighbours_gives_the_scores_of_all(
-    encoder: str, make_model: MakeModel, node_features: NodeFeatures, heavy_graph: CSR, pairs: Tensor
+    encoder: str,
+    make_model: MakeModel,
+    node_features: NodeFeatures,
+    heavy_graph: CSR,
+    pairs: Tensor,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     model, most = make_model(encoder), int(heavy_graph.degree.max())
     full = GraphScorer(model, node_features, heavy_graph)
     sampled = GraphScorer(model, node_features, heavy_graph, (most, most, most), generator(0))
     assert torch.allclose(full.online(pairs), sampled.online(pairs), atol=1e-5)
+    assert torch.allclose(full.online(pairs), sampled.offline(pairs), atol=1e-5)
+    monkeypatch.setattr("llp_core.models.link_model.NODES_AT_ONCE", 64)
     assert torch.allclose(full.online(pairs), sampled.offline(pairs), atol=1e-5)
 
 
