@@ -23,7 +23,7 @@ from llp_core.datasets.columns import Kind, guess_kind, words_of
 from llp_core.datasets.files import read_nodes
 from llp_core.datasets.tables import Table
 from llp_core.evaluation import DEGREE_BOUNDS
-from llp_core.graph import degrees
+from llp_core.graph import degrees, pair_keys, undirected_keys
 from llp_core.types import Graph
 
 Shares = NDArray[np.float64]
@@ -188,9 +188,7 @@ def _matched(before: Graph, after: Graph) -> tuple[int, int, dict[str, int]]:
     new = int(is_new.sum())
     common = torch.where(is_new, before.num_nodes + is_new.cumsum(0) - 1, numbers)
     total = before.num_nodes + new
-    ends = common[after.edges].sort(0)[0]
-    there = before.edges[0] * total + before.edges[1]
-    kept = torch.isin(ends[0] * total + ends[1], there)
+    kept = torch.isin(undirected_keys(common[after.edges], total), pair_keys(before.edges, total))
     edges = {
         "new_edges": int((~kept).sum()),
         "removed_edges": before.num_edges - int(kept.sum()),

@@ -48,8 +48,7 @@ def canonical_edges(
         time: int64 [E].
     """
     keep = edges[0] != edges[1]
-    low, high = edges.min(0).values[keep], edges.max(0).values[keep]
-    keys, position = torch.unique(low * num_nodes + high, return_inverse=True)
+    keys, position = torch.unique(undirected_keys(edges[:, keep], num_nodes), return_inverse=True)
     if weight is not None:
         weight = torch.zeros(keys.numel()).index_add_(0, position, weight[keep].float())
     if time is not None:
@@ -66,6 +65,11 @@ def canonical_edges(
 def pair_keys(pairs: Tensor, num_nodes: int) -> Tensor:
     """int64 [E]: one number for each pair of int64 [2, E], ascending as pairs are."""
     return pairs[0] * num_nodes + pairs[1]
+
+
+def undirected_keys(pairs: Tensor, num_nodes: int) -> Tensor:
+    """int64 [E]: `pair_keys` of the pairs with the smaller node first, so the same in both directions."""
+    return pair_keys(torch.stack((torch.minimum(*pairs), torch.maximum(*pairs))), num_nodes)
 
 
 def pairs_from_keys(keys: Tensor, num_nodes: int) -> Tensor:
@@ -96,11 +100,10 @@ class CSR(NamedTuple):
 
 def csr(edges: Tensor, num_nodes: int) -> CSR:
     """The neighbours in both directions of undirected edges, int64 [2, E]."""
-    both = torch.cat((edges, edges.flip(0)), dim=1)
-    order = torch.argsort(pair_keys(both, num_nodes))
+    keys = torch.cat((pair_keys(edges, num_nodes), pair_keys(edges.flip(0), num_nodes))).sort().values
     offsets = torch.zeros(num_nodes + 1, dtype=torch.int64)
     offsets[1:] = degrees(edges, num_nodes).cumsum(0)
-    return CSR(offsets, both[1, order])
+    return CSR(offsets, keys.remainder_(num_nodes))
 
 
 def degrees(edges: Tensor, num_nodes: int) -> Tensor:

@@ -8,7 +8,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from llp_core.graph import pair_keys
+from llp_core.graph import undirected_keys
 
 Flags = npt.NDArray[np.bool_]
 Keys = npt.NDArray[np.int64]
@@ -35,10 +35,10 @@ def end_columns(pairs: Tensor) -> dict[str, Any]:
     return {"source": pairs[0].numpy(), "target": pairs[1].numpy()}
 
 
-def undirected_keys(pairs: Tensor, num_nodes: int) -> tuple[Keys, Flags]:
-    """One number for each pair, the same in both directions, and bool [2, E]: whether each end is a node."""
+def known_keys(pairs: Tensor, num_nodes: int) -> tuple[Keys, Flags]:
+    """`undirected_keys`, `UNKNOWN` where an end is no node, and bool [2, E]: whether each end is a node."""
     known = (pairs >= 0) & (pairs < num_nodes)
-    keys = pair_keys(torch.stack((pairs.amin(0), pairs.amax(0))), num_nodes)
+    keys = undirected_keys(pairs, num_nodes)
     return torch.where(known.all(0), keys, UNKNOWN).numpy(), known.numpy()
 
 

@@ -21,9 +21,9 @@ from llp_core.checks.columns import (
     in_range,
     is_among,
     is_repeated,
+    known_keys,
     padded,
     to_flags,
-    undirected_keys,
 )
 from llp_core.checks.rules import PARTS
 from llp_core.types import Contexts, Graph, LinkSplit, TeacherScores, TrainingGraph
@@ -64,7 +64,7 @@ def node_table(graph: Graph) -> Table:
 
 def edge_table(graph: Graph) -> Table:
     """`edges`: a row for each edge."""
-    keys, known = undirected_keys(graph.edges, graph.num_nodes)
+    keys, known = known_keys(graph.edges, graph.num_nodes)
     columns = end_columns(graph.edges) | {
         "source_known": known[0],
         "target_known": known[1],
@@ -82,7 +82,7 @@ def split_table(split: LinkSplit, graph: Graph) -> Table:
     pairs = [getattr(split, name) for name in PARTS]
     part = np.repeat(np.arange(len(PARTS), dtype=np.int8), [each.shape[1] for each in pairs])
     every = torch.cat(pairs, dim=1)
-    keys, known = undirected_keys(every, num_nodes)
+    keys, known = known_keys(every, num_nodes)
     is_new = padded(to_flags(split.is_new), num_nodes)
     touches_new = (is_new[every.clamp(0, num_nodes - 1).numpy()] & known).any(0)
 
@@ -92,7 +92,7 @@ def split_table(split: LinkSplit, graph: Graph) -> Table:
     negative = among("valid_negatives", "test_negatives")
     partition = among("train_edges", "valid_edges", "test_edges")
     held_out = keys[among("valid_edges", "test_edges")]
-    is_edge = is_among(keys, undirected_keys(graph.edges, num_nodes)[0])
+    is_edge = is_among(keys, known_keys(graph.edges, num_nodes)[0])
     repeated = np.zeros(len(keys), dtype=bool)
     for mask in (negative, *(part == code for code in np.unique(part[~negative]))):
         repeated[mask] = is_repeated(keys[mask])
@@ -191,11 +191,11 @@ def edge_score_table(scores: TeacherScores, split: LinkSplit) -> Table:
     """`edge_scores`: a row for each train edge, with the negatives drawn for it in all rounds."""
     nodes = int((~split.is_new).sum())
     position = (~split.is_new).cumsum(0) - 1
-    train, _ = undirected_keys(position[split.train_edges], nodes)
+    train, _ = known_keys(position[split.train_edges], nodes)
     edges = scores.edge_logits.numel()
     known, self_pair, is_edge = np.ones(edges, dtype=bool), np.zeros(edges, dtype=bool), np.zeros(edges, dtype=bool)
     for negatives in scores.negatives.long():
-        keys, ends_known = undirected_keys(negatives, nodes)
+        keys, ends_known = known_keys(negatives, nodes)
         known &= ends_known.all(0)
         self_pair |= to_flags(negatives[0] == negatives[1])
         is_edge |= is_among(keys, train)

@@ -17,7 +17,7 @@ from torch import Tensor
 from llp_core.config import DataParams
 from llp_core.datasets.base import Dataset, Loaded
 from llp_core.errors import InputError
-from llp_core.graph import pair_keys, pairs_from_keys
+from llp_core.graph import pairs_from_keys, undirected_keys
 from llp_core.sampling import generator
 from llp_core.store import read_json, write_json
 from llp_core.types import Graph
@@ -100,8 +100,7 @@ def _edge_keys(community: Tensor, count: int, rng: torch.Generator) -> Tensor:
             own = community[order[source]]
             low, high = start[own].where(inside, 0), stop[own].where(inside, up[-1])
             ends = order[torch.stack((source, _at(up, low + place * (high - low))))]
-            ends = ends[:, ends[0] != ends[1]].sort(0).values
-            pieces.append(pair_keys(ends, num_nodes))
+            pieces.append(undirected_keys(ends[:, ends[0] != ends[1]], num_nodes))
         keys = torch.unique(torch.cat(pieces))
     return keys
 

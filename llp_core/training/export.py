@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from llp_core.graph import pair_keys
+from llp_core.graph import pair_keys, undirected_keys
 from llp_core.models import LinkModel, NodeFeatures, TrainingAdjacency
 from llp_core.models.link_model import PAIRS_AT_ONCE
 from llp_core.progress import Progress
@@ -87,7 +87,7 @@ def export_scores(
             halves.divide(torch.rand(count, generator=rng) < 0.5)
             for chunk in torch.split(torch.arange(anchors * size), CONTEXTS_AT_ONCE):
                 pairs = torch.stack((chunk // size, nodes.flatten()[chunk].long()))
-                edge = _find(pair_keys(pairs.sort(0).values, graph.num_nodes), known, order)
+                edge = _find(undirected_keys(pairs, graph.num_nodes), known, order)
                 context_logits[number].view(-1)[chunk] = halves.score(pairs, edge)
             edge_logits += halves.score(graph.edges, torch.arange(count)) / rounds
             negatives[number] = drawn = sample_negatives(known, graph.num_nodes, count, rng)
