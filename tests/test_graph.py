@@ -15,6 +15,7 @@ from llp_core.graph import (
     pairs_from_keys,
     select_rows,
     sparse_product,
+    undirected_keys,
 )
 
 
@@ -72,6 +73,14 @@ def test_pair_keys_come_back(drawn):
     keys = pair_keys(pairs, num_nodes)
     assert torch.equal(pairs_from_keys(keys, num_nodes), pairs)
     assert sorted(as_tuples(pairs)) == as_tuples(pairs[:, keys.argsort(stable=True)])
+
+
+@given(edge_lists())
+def test_undirected_keys_are_those_of_the_smaller_node_first(drawn):
+    pairs, num_nodes = drawn
+    keys = undirected_keys(pairs, num_nodes)
+    assert torch.equal(keys, undirected_keys(pairs.flip(0), num_nodes))
+    assert torch.equal(pairs_from_keys(keys, num_nodes), pairs.sort(0).values)
 
 
 def test_pair_keys_of_many_nodes_do_not_overflow():
