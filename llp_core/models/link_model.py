@@ -199,8 +199,8 @@ class LinkModel(nn.Module):
             out: float32 [N, D], where the representations go; without it, new memory.
         """
         many = features.num_nodes > NODES_AT_ONCE and not (self.training or torch.is_grad_enabled())
-        one = len(adjacencies) <= 1 and all(graph.num_rows == features.num_nodes for graph in adjacencies)
-        if many and one:
+        whole = len(adjacencies) <= 1 and all(graph.num_rows == features.num_nodes for graph in adjacencies)
+        if many and whole:
             if out is None:
                 out = torch.empty(features.num_nodes, self.spec.hidden, device=features.matrix.device)
             return self.encoder.in_parts(features, adjacencies[0] if adjacencies else None, out)
