@@ -29,8 +29,8 @@ def tune(dataset: str, setting: Setting, trials: int) -> Found:
     """Searches settings, and writes what it finds to the data set's file of tuned settings.
 
     The project's folder is the current one. Of the split that the pipeline reports on, the search sees the
-    training and validation edges among known nodes alone. Settings stay as they are where no trial beats them by
-    more than noise.
+    training and validation edges among known nodes alone. Settings stay as they are where the best trial does not
+    beat them by more than noise.
 
     Args:
         dataset: its name.
@@ -40,7 +40,7 @@ def tune(dataset: str, setting: Setting, trials: int) -> Found:
     Raises:
         InputError: there is no such data set or setting, `trials` is not positive, or a file or setting does not
             hold what it must.
-        LLPError: the settings in use now could not be scored.
+        LLPError: the settings in use now, or those found, could not be scored.
     """
     if setting not in SETTINGS:
         raise InputError(f"setting {setting!r} is not known. There are {', '.join(SETTINGS)}.")
@@ -81,5 +81,6 @@ def _show_best(found: Found, title: str) -> None:
             }
             for trial in best
         ]
-    description = f"The best trials: {title}. Scores: mean of Hits@10, 20, 30 and 50 on inner splits, in percent."
+    scores = "mean of Hits@10, 20, 30 and 50 on the inner splits that they were chosen on, in percent"
+    description = f"The best trials: {title}. Scores: {scores}."
     create_table_artifact(key="trials", table=rows, description=description)

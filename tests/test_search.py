@@ -19,7 +19,7 @@ from llp_core.graph import canonical_edges
 from llp_core.names import Setting
 from llp_core.sampling import generator
 from llp_core.search import PHASES, Found, Phase, published, search
-from llp_core.search.phases import _result
+from llp_core.search.phases import INNER_SPLITS, _result
 from llp_core.search.problem import FINER, Problem, inner_graph, inner_shares
 from llp_core.search.scoring import Job, locked, score
 from llp_core.search.spaces import clipped, flat, nested, rounded, value_of, widened, with_values
@@ -190,8 +190,9 @@ class TestGoingOn:
         assert len(more) == 4
         assert more[:2] == first
         size = (tmp_path / "trials.journal").stat().st_size
+        scored = set((tmp_path / "scores").iterdir())
         assert trials(4) == more
-        assert len(list((tmp_path / "scores").iterdir())) <= 12
+        assert set((tmp_path / "scores").iterdir()) == scored
         assert (tmp_path / "trials.journal").stat().st_size - size < 500  # no trial
 
     def test_what_was_found_stays_once_it_is_in_use(self, graph: Graph, quick: Params, tmp_path: Path) -> None:
@@ -310,22 +311,51 @@ class TestWhatIsTaken:
         [([52.0, 53.0, 54.0], True, 0.02), ([60.0, 49.0, 51.0], False, 0.01), ([49.0, 49.0, 49.0], False, 0.01)],
     )
     def test_only_more_than_noise(self, quick: Params, best: list[float], better: bool, value: float) -> None:
-        study = Study("model", MODEL, MODEL.space, quick, [{"student.learning_rate": 0.01}], 3)
-        trials = [
-            optuna.trial.create_trial(
-                params={"student.learning_rate": rate},
-                distributions=dict(MODEL.space),
-                value=sum(scores) / 3,
-                user_attrs={"scores": scores, "start": True},
-            )
-            for rate, scores in ((0.01, [50.0, 50.0, 50.0]), (0.02, best))
-        ]
         start = {"student.learning_rate": 0.01}
-        result = _result(study, trials, start, start)
+        study = Study("model", MODEL, MODEL.space, quick, [start], 3, 3)
+        result = _result(study, [], {"student.learning_rate": 0.02}, start, best, [50.0] * 3, [48.0] * 3)
         assert result.better is better
         assert result.values == {"student.learning_rate": value}
-        assert (result.current, result.untuned) == (50.0, 50.0)
+        assert (result.current, result.untuned) == (50.0, 48.0)
         assert result.score == (53.0 if better else 50.0)
+
+    def test_a_gain_on_the_splits_that_chose_it_is_not_enough(
+        self, graph: Graph, quick: Params, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        jobs: dict[int, Job] = {}
+
+        def score_of(self: Workers, key: int, job: Job) -> None:
+            jobs[key] = job
+
+        def lucky_at_first(self: Workers) -> tuple[int, float]:
+            key, job = jobs.popitem()
+            rate = job.params.student.learning_rate
+            return key, (50.0 + 10 * (rate != quick.student.learning_rate)) if job.number < INNER_SPLITS else 50.0
+
+        monkeypatch.setattr(Workers, "idle", property(lambda _: 1 - len(jobs)))
+        monkeypatch.setattr(Workers, "submit", score_of)
+        monkeypatch.setattr(Workers, "wait", lucky_at_first)
+        found = search(graph, split_of(graph, quick), quick, 4, tmp_path, phases=(MODEL,), workers=1)
+        (result,) = found.phases
+        assert max(trial["score"] for trial in result.trials) == 60.0
+        assert (result.gain, result.score, result.better) == (0.0, 50.0, False)
+        assert found.values == {}
+        assert (found.seeds, found.fresh_seeds) == ((0, 1, 2), (3, 4, 5, 6, 7))
+
+    def test_what_cannot_be_scored_on_fresh_splits_ends_the_search(
+        self, graph: Graph, quick: Params, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        jobs: dict[int, Job] = {}
+        monkeypatch.setattr(Workers, "idle", property(lambda _: 1 - len(jobs)))
+        monkeypatch.setattr(Workers, "submit", lambda self, key, job: jobs.update({key: job}))
+
+        def none_when_fresh(self: Workers) -> tuple[int, float | str]:
+            key, job = jobs.popitem()
+            return key, 50.0 if job.number < INNER_SPLITS else "no memory"
+
+        monkeypatch.setattr(Workers, "wait", none_when_fresh)
+        with pytest.raises(LLPError, match=r"model: .*learning_rate.* could not be scored: no memory"):
+            search(graph, split_of(graph, quick), quick, 1, tmp_path, phases=(MODEL,), workers=1)
 
 
 class TestSpaces:

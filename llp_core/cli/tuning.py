@@ -28,7 +28,7 @@ def tune(
     from flows.tune import tune as flow
 
     found = flow(dataset, setting, trials)
-    typer.echo("Mean of Hits@10, 20, 30 and 50 on inner splits, in percent, and what is used from now on:")
+    typer.echo("Mean of Hits@10, 20, 30 and 50 on fresh inner splits, in percent, and what is used from now on:")
     for result in found.phases:
         names = ", ".join(f"{key} {value}" for key, value in result.values.items())
         kept = "found" if result.better else "kept"

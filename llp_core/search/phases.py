@@ -14,12 +14,12 @@ from optuna.trial import FrozenTrial, TrialState
 
 from llp_core import __version__
 from llp_core.config import Params, RunParams, TunedParams
-from llp_core.errors import InputError, LLPError
+from llp_core.errors import InputError
 from llp_core.locks import locked
 from llp_core.search.problem import Problem
 from llp_core.search.scoring import relevant_settings
 from llp_core.search.spaces import PHASES, Phase, Values, clipped, flat, nested, value_of, widened, with_values
-from llp_core.search.trials import Study, open_storage
+from llp_core.search.trials import Scores, Study, open_storage
 from llp_core.search.workers import Workers
 from llp_core.training.checkpoint import fingerprint
 from llp_core.training.runs import resolve_device
@@ -28,21 +28,25 @@ from llp_core.types import Graph, LinkSplit
 logger = logging.getLogger(__name__)
 
 INNER_SPLITS = 3
+"""That trials are scored on."""
+FRESH_SPLITS = 5
+"""Inner splits that the best trial, lucky in part on those that chose it, must show its gain on."""
 
 
 @dataclass(frozen=True)
 class PhaseResult:
-    """What came of one phase. Scores are means over the inner splits, in percent.
+    """What came of one phase. Scores are means over the fresh inner splits, in percent.
 
     Attributes:
         phase: what was searched.
-        trials: one row a trial in order: number, state, score (None where it failed), and its settings.
+        trials: one row a trial in order: number, state, score (None where it failed), and its settings. These scores
+            are of the inner splits that the search was made on.
         values: `section.key` -> value to use from now on.
         score: of those.
         current: of the settings before the search.
         untuned: of those in params.yaml.
         gain: of the best trial over the settings before the search.
-        noise: standard error of that gain over the inner splits.
+        noise: standard error of that gain.
     """
 
     phase: Phase
@@ -67,12 +71,14 @@ class Found:
     Attributes:
         values: section -> key -> value, where it differs from params.yaml.
         phases: what came of each.
-        seeds: of the inner splits.
+        seeds: of the inner splits that trials were scored on.
+        fresh_seeds: of those that the best trials were scored on then.
     """
 
     values: Mapping[str, Mapping[str, Any]]
     phases: tuple[PhaseResult, ...]
     seeds: tuple[int, ...]
+    fresh_seeds: tuple[int, ...]
 
     def about(self) -> dict[str, Any]:
         """How the values were found, to stand beside them."""
@@ -84,7 +90,7 @@ class Found:
             }
             for result in self.phases
         }
-        return {"seeds": list(self.seeds), **phases}
+        return {"seeds": list(self.seeds), "fresh_seeds": list(self.fresh_seeds), **phases}
 
 
 def search(
@@ -116,12 +122,12 @@ def search(
 
     Raises:
         InputError: `trials` is not positive, the split is too small, or another search works in `folder`.
-        LLPError: the settings in use now could not be scored.
+        LLPError: the settings in use now, or those found, could not be scored.
     """
     if trials < 1:
         raise InputError(f"trials: expected at least 1, got {trials}.")
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    seeds = tuple(params.run.seed + number for number in range(INNER_SPLITS))
+    seeds = tuple(params.run.seed + number for number in range(INNER_SPLITS + FRESH_SPLITS))
     problem = Problem.of(graph, split, params.split, seeds)
     try:
         with locked(folder / "search.lock", wait=False):
@@ -163,7 +169,8 @@ class _Search:
             results[phase.name] = self._phase(phase, fixed, phase.trials(trials))
         chosen = _together(kept, results.values())
         changed = {key: value for key, value in chosen.items() if value != value_of(self.params, key)}
-        return Found(nested(changed), tuple(results.values()), self.problem.seeds)
+        seeds = self.problem.seeds
+        return Found(nested(changed), tuple(results.values()), seeds[:INNER_SPLITS], seeds[INNER_SPLITS:])
 
     def _phase(self, phase: Phase, fixed: Params, trials: int) -> PhaseResult:
         untuned = {key: value_of(self.params, key) for key in phase.space}
@@ -174,9 +181,12 @@ class _Search:
         elsewhere = {key: value for key, value in self.published.items() if key in space}
         if elsewhere:
             starts.append({**untuned, **clipped(space, elsewhere)})
-        study = Study(self._name(phase, fixed, space), phase, space, fixed, starts, len(self.problem.seeds))
+        study = Study(self._name(phase, fixed, space), phase, space, fixed, starts, INNER_SPLITS, FRESH_SPLITS)
         done = study.run(self.storage, trials, self.workers)
-        return _result(study, done, current, untuned)
+        complete = [trial for trial in done if trial.state == TrialState.COMPLETE]
+        best = study.settings(max(complete, key=lambda trial: (trial.value, -trial.number)))
+        scores = study.scores_on_fresh_splits(self.storage, (best, current, untuned), self.workers)
+        return _result(study, done, best, current, *scores)
 
     def _name(self, phase: Phase, fixed: Params, space: Mapping[str, Any]) -> str:
         """Names a phase by all that its scores depend on besides what is searched."""
@@ -197,37 +207,36 @@ def _together(values: Values, results: Iterable[PhaseResult]) -> dict[str, Any]:
     return together
 
 
-def _result(study: Study, trials: Sequence[FrozenTrial], current: Values, untuned: Values) -> PhaseResult:
-    complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
-    before = _scores(study, trials, current)
-    best = max(complete, key=lambda trial: (trial.value, -trial.number))
-    gains = [new - old for new, old in zip(best.user_attrs["scores"], before, strict=True)]
+def _result(
+    study: Study,
+    trials: Sequence[FrozenTrial],
+    best: Values,
+    current: Values,
+    best_scores: Scores,
+    current_scores: Scores,
+    untuned_scores: Scores,
+) -> PhaseResult:
+    """What is taken over, from the scores of the best trial and of settings before on the fresh splits."""
+    gains = [new - old for new, old in zip(best_scores, current_scores, strict=True)]
     gain, noise = fmean(gains), stdev(gains) / len(gains) ** 0.5
     better = gain > noise
     result = PhaseResult(
         phase=study.phase,
         trials=tuple(_row(study, trial) for trial in trials),
-        values=study.settings(best) if better else dict(current),
-        score=best.value or 0.0 if better else fmean(before),
-        current=fmean(before),
-        untuned=fmean(_scores(study, trials, untuned)),
+        values=dict(best if better else current),
+        score=fmean(best_scores if better else current_scores),
+        current=fmean(current_scores),
+        untuned=fmean(untuned_scores),
         gain=gain,
         noise=noise,
     )
     told = "taken" if better else "not more than noise, so the current settings stay"
     logger.info(
-        "%s: %d trials; the best scores %.2f, the current settings %.2f; the gain, with its standard error %.2f, is %s",
-        *(study.phase.name, len(trials), best.value, result.current, noise, told),
+        "%s: %d trials; on %d fresh inner splits the best of them scores %.2f, the current settings %.2f; the gain, "
+        "with its standard error %.2f, is %s",
+        *(study.phase.name, len(trials), len(gains), fmean(best_scores), result.current, noise, told),
     )
     return result
-
-
-def _scores(study: Study, trials: Sequence[FrozenTrial], values: Values) -> list[float]:
-    """The scores of settings that were a start, one for each inner split."""
-    for trial in trials:
-        if trial.state == TrialState.COMPLETE and study.settings(trial) == values:
-            return list(trial.user_attrs["scores"])
-    raise LLPError(f"{study.phase.name}: the settings to start from could not be scored; a warning above says why.")
 
 
 def _row(study: Study, trial: FrozenTrial) -> dict[str, Any]:

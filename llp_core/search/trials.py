@@ -3,6 +3,7 @@
 Only this process writes the storage; the others are sent settings and send back scores.
 """
 
+import json
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,7 +29,10 @@ logger = logging.getLogger(__name__)
 FIRST_AT_RANDOM, BEFORE_PRUNING = 10, 5
 """Trials before Optuna's sampler models the scores, and before a trial may be pruned."""
 
-_ERROR = "error"
+Scores = list[float]
+"""One an inner split, in percent."""
+
+_ERROR, _FRESH = "error", "fresh"
 _FINISHED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
 
 
@@ -42,7 +46,8 @@ class Study:
         space: where.
         params: all other settings.
         starts: settings to try first, never pruned.
-        splits: how many inner splits there are; each is a step of a trial.
+        splits: how many inner splits, the first ones, a trial is scored on; each is a step of it.
+        fresh: how many there are after those, which choose no trial.
     """
 
     name: str
@@ -51,6 +56,7 @@ class Study:
     params: Params
     starts: Sequence[Values]
     splits: int
+    fresh: int
 
     def run(self, storage: JournalStorage, trials: int, workers: Workers) -> list[FrozenTrial]:
         """Goes on until there are so many trials, or every start is tried where those are more.
@@ -127,6 +133,30 @@ class Study:
             workers.submit(trial.number, self._job(trial, len(scores)))
             return False
         return True
+
+    def scores_on_fresh_splits(
+        self, storage: JournalStorage, asked: Sequence[Values], workers: Workers
+    ) -> list[Scores]:
+        """The scores of settings on the inner splits that chose no trial, one each. What is scored is kept.
+
+        Raises:
+            LLPError: settings could not be scored.
+        """
+        study = optuna.load_study(storage=storage, study_name=self.name)
+        names = [json.dumps(values, sort_keys=True) for values in asked]
+        kept: dict[str, Scores] = dict(study.user_attrs.get(_FRESH, {}))
+        missing = {name: values for name, values in zip(names, asked, strict=True) if name not in kept}
+        numbers = range(self.splits, self.splits + self.fresh)
+        for name, values in missing.items():
+            params = with_values(self.params, values)
+            jobs = [Job(params, self.phase.method, number) for number in numbers]
+            try:
+                kept[name] = workers.score_all(jobs, f"{self.phase.name}, fresh splits")
+            except LLPError as error:
+                raise LLPError(f"{self.phase.name}: {values} could not be scored: {error}") from None
+        if missing:
+            study.set_user_attr(_FRESH, kept)
+        return [kept[name] for name in names]
 
     def settings(self, trial: Trial | FrozenTrial) -> dict[str, Any]:
         """What a trial tries: a start as it is, else what was drawn, with few digits. Empty before it is asked."""

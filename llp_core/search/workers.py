@@ -3,6 +3,7 @@
 import io
 import multiprocessing
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
@@ -11,7 +12,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from llp_core.errors import LLPError
 from llp_core.processes import belong_to_parent
+from llp_core.progress import Progress
 from llp_core.search.scoring import Job
 
 
@@ -79,6 +82,30 @@ class Workers:
         assert key is not None  # noqa: S101 - it is busy
         worker.key = None
         return key, outcome
+
+    def score_all(self, jobs: Sequence[Job], name: str) -> list[float]:
+        """The scores of jobs in percent, in their order.
+
+        Args:
+            jobs: run side by side; all workers must be idle.
+            name: stands in progress lines.
+
+        Raises:
+            LLPError: one could not be scored.
+        """
+        found: dict[int, float] = {}
+        left = list(range(len(jobs)))
+        with Progress(len(jobs), name) as progress:
+            while len(found) < len(jobs):
+                while left and self.idle:
+                    key = left.pop(0)
+                    self.submit(key, jobs[key])
+                key, outcome = self.wait()
+                if isinstance(outcome, str):
+                    raise LLPError(outcome)
+                found[key] = outcome
+                progress.advance()
+        return [found[key] for key in range(len(jobs))]
 
     def _receive(self, worker: _Worker) -> float | str:
         try:
