@@ -139,6 +139,20 @@ def select_rows(features: Tensor, rows: Tensor) -> Tensor:
     )
 
 
+def stack_rows(first: Tensor, second: Tensor) -> Tensor:
+    """Features [N + M, F]: rows of features [N, F] above those of [M, F], in their common layout."""
+    if first.layout != torch.sparse_csr:
+        return torch.cat((first, second))
+    crow = torch.cat((first.crow_indices(), second.crow_indices()[1:] + first.values().numel()))
+    return torch.sparse_csr_tensor(
+        crow,
+        torch.cat((first.col_indices(), second.col_indices())),
+        torch.cat((first.values(), second.values())),
+        size=(first.shape[0] + second.shape[0], first.shape[1]),
+        check_invariants=False,
+    )
+
+
 def sparse_product(matrix: Tensor, values: Tensor) -> Tensor:
     """[M, D] in the dtype of values [N, D]: a `sparse_csr` float32 [M, N] times them; no gradient passes.
 

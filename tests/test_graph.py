@@ -15,6 +15,7 @@ from llp_core.graph import (
     pairs_from_keys,
     select_rows,
     sparse_product,
+    stack_rows,
     undirected_keys,
 )
 
@@ -125,6 +126,14 @@ def test_select_rows_makes_a_valid_csr_tensor():
     assert selected.crow_indices().tolist() == [0, 2, 2, 4, 6]
     assert selected.col_indices().tolist() == [0, 2, 1, 2, 0, 2]
     assert selected.values().tolist() == [3.0, 4.0, 1.0, 2.0, 3.0, 4.0]
+
+
+def test_stack_rows_of_either_layout():
+    first, second = torch.tensor([[0.0, 1.0], [2.0, 3.0], [0.0, 0.0]]), torch.tensor([[4.0, 0.0]])
+    stacked = stack_rows(first.to_sparse_csr(), second.to_sparse_csr())
+    assert stacked.layout == torch.sparse_csr
+    assert torch.equal(stacked.to_dense(), torch.cat((first, second)))
+    assert torch.equal(stack_rows(first, second), torch.cat((first, second)))
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])

@@ -7,7 +7,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from llp_core import __version__
-from llp_core.cli import bench, data, dataset, model, paper, params, pipeline, server, tuning
+from llp_core.cli import bench, data, dataset, model, paper, params, pipeline, predict, server, tuning
 from llp_core.cli.log import show_log
 from llp_core.errors import INTERRUPTED, LLPError
 
@@ -32,6 +32,8 @@ app.command("status")(pipeline.status)
 app.command("report")(pipeline.report)
 app.command("results")(paper.results)
 app.command("ingest")(data.ingest)
+app.command("score")(predict.score)
+app.command("recommend")(predict.recommend)
 app.add_typer(bench.app, name="bench")
 app.add_typer(data.app, name="data")
 app.add_typer(dataset.app, name="dataset")

@@ -39,11 +39,11 @@ def show(
     version: Annotated[int | None, typer.Argument(help="Else the one in use.", show_default=False)] = None,
 ) -> None:
     """Show a version's card, once its files are found to be as they were written."""
-    from llp_core.registry import open_version, version_folder
+    from llp_core.registry import in_use, open_version, version_folder
     from llp_core.registry.records import CARD
 
     root = Path.cwd()
-    number = version if version is not None else _in_use(root)
+    number = version if version is not None else in_use(root)
     open_version(root, number)
     typer.echo((version_folder(root, number) / CARD).read_text(encoding="utf-8"))
     typer.echo(f"The version: {version_folder(root, number)}")
@@ -145,20 +145,18 @@ def export(
 
       llp model export student.onnx --version 3 --precision int8
     """
-    from llp_core.config import load_params
     from llp_core.models import load_model
     from llp_core.models.onnx_file import write_onnx
-    from llp_core.registry import open_version, version_folder
+    from llp_core.registry import in_use
+    from llp_core.registry.serving import served_student
 
     root = Path.cwd()
-    number = version if version is not None else _in_use(root)
-    open_version(root, number)
-    folder = version_folder(root, number)
-    method = load_params(folder / PARAMS.name).gate.method
+    number = version if version is not None else in_use(root)
+    student = served_student(root, number, setting)
     if not path.absolute().parent.is_dir() or path.is_dir():
         raise InputError(f"{path}: not a file in a folder that exists.")
-    write_onnx(load_model(folder / setting / method), path, precision)
-    typer.echo(f"Version {number}, {setting}, {method}, {precision}: {path.resolve()}")
+    write_onnx(load_model(student), path, precision)
+    typer.echo(f"Version {number}, {setting}, {student.name}, {precision}: {path.resolve()}")
 
 
 @app.command()
@@ -173,24 +171,16 @@ def push() -> None:
 @app.command()
 def pull() -> None:
     """Fetch the versions from DVC's remote; its model comes into use if that came after the one in use here."""
+    from llp_core.registry import in_use
     from llp_core.registry import pull as fetch
 
     root = Path.cwd()
     done = fetch(root)
-    typer.echo(_told("Fetched", done.versions) + (f" Version {_in_use(root)} is in use." if done.switched else ""))
+    typer.echo(_told("Fetched", done.versions) + (f" Version {in_use(root)} is in use." if done.switched else ""))
 
 
 def _told(verb: str, versions: list[int]) -> str:
     return f"{verb} {', '.join(f'version {number}' for number in versions) or 'no version'}."
-
-
-def _in_use(root: Path) -> int:
-    from llp_core.registry import champion
-
-    in_use = champion(root)
-    if in_use is None or in_use.version is None:
-        raise InputError("No model is in use. `llp model promote` judges what the last run left.")
-    return in_use.version
 
 
 def _judge(root: Path) -> "Verdict":

@@ -17,18 +17,20 @@ from llp_core.types import Graph
 
 def _download(folder: Path, params: DataParams) -> None:
     for name, given in _given_files(params.files).items():
-        require_table_file(Path(given), given)
+        require_table_file(Path(given), given, f"Correct data.files.{name} in params.yaml.")
         shutil.copyfile(given, folder / f"{name}{Path(given).suffix}")
 
 
 def _load(folder: Path, params: DataParams) -> Loaded:
     files = params.files
     nodes, edges = _read(folder, "nodes", files), _read(folder, "edges", files)
-    node_ids = _node_ids(nodes, files)
+    node_ids = ids_of(nodes, files)
+    if nodes.rows == 1:
+        raise nodes.problem(files.id, 0, "at least two nodes", "one", "There is nothing to link it with.")
     encoder = _fit(nodes, files)
     for column, setting in ((files.source, "source"), (files.target, "target")):
         edges.require(column, f"data.files.{setting}")
-    ends = np.stack([_end_numbers(edges, column, node_ids, nodes.name) for column in (files.source, files.target)])
+    ends = np.stack([end_numbers(edges, column, node_ids, nodes.name) for column in (files.source, files.target)])
     weight = time = None
     if files.weight is not None:
         edges.require(files.weight, "data.files.weight")
@@ -72,7 +74,12 @@ def _given_files(files: FilesParams) -> dict[str, str]:
     return {"nodes": files.nodes, "edges": files.edges}
 
 
-def _node_ids(nodes: Table, files: FilesParams) -> tuple[str, ...]:
+def ids_of(nodes: Table, files: FilesParams) -> tuple[str, ...]:
+    """The ids in a table of nodes, in its order.
+
+    Raises:
+        InputError: the column is missing, or an id is empty or occurs twice.
+    """
     nodes.require(files.id, "data.files.id")
     ids = nodes.words(files.id)
     repeated = np.flatnonzero(ids.duplicated())
@@ -82,13 +89,15 @@ def _node_ids(nodes: Table, files: FilesParams) -> tuple[str, ...]:
         raise nodes.problem(
             files.id, row, "every id once", f"{ids[row]!r}, which is on {first} already", "Merge or rename the nodes."
         )
-    if nodes.rows == 1:
-        raise nodes.problem(files.id, 0, "at least two nodes", "one", "There is nothing to link it with.")
     return tuple(ids.tolist())
 
 
-def _end_numbers(edges: Table, column: str, node_ids: tuple[str, ...], nodes_name: str) -> NDArray[np.int64]:
-    """The node number of each edge's end, int64 [rows]."""
+def end_numbers(edges: Table, column: str, node_ids: tuple[str, ...], nodes_name: str) -> NDArray[np.int64]:
+    """The node number of each edge's end, int64 [rows].
+
+    Raises:
+        InputError: it is no id of a node.
+    """
     import pandas as pd
 
     ends = edges.words(column)

@@ -167,12 +167,12 @@ def read_table(path: Path, name: str) -> Table:
     return Table(name, path, data)
 
 
-def require_table_file(path: Path, name: str) -> None:
-    """Refuses a file that is not there, or has another extension than `SUFFIXES`."""
+def require_table_file(path: Path, name: str, advice: str = "") -> None:
+    """Refuses a file that is not there, or has another extension than `SUFFIXES`; `advice` ends the former error."""
     if path.suffix not in SUFFIXES:
         raise InputError(f"{name}: expected a file that ends in {' or '.join(SUFFIXES)}. Convert it to one of these.")
     if not path.is_file():
-        raise InputError(f"{name}: no such file. Correct data.files.nodes or data.files.edges in params.yaml.")
+        raise InputError(f"{name}: no such file. {advice}".rstrip())
 
 
 def _require_size(name: str, rows: int, columns: int) -> None:

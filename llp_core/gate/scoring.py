@@ -9,8 +9,6 @@ from torch import Tensor
 
 from llp_core import paths
 from llp_core.config import Params
-from llp_core.datasets.columns import FeatureEncoder
-from llp_core.datasets.files import read_nodes
 from llp_core.errors import InputError
 from llp_core.gate.bootstrap import HITS, paired_differences
 from llp_core.gate.verdict import Comparison
@@ -18,7 +16,8 @@ from llp_core.graph import select_rows
 from llp_core.hashing import node_hashes, pair_hashes
 from llp_core.models import LinkModel, NodeFeatures, load_model
 from llp_core.names import ALL_EDGES, EDGE_GROUPS, SETTINGS, Setting
-from llp_core.registry.records import ENCODER, TRAINED_ON, ModelVersion
+from llp_core.registry.records import TRAINED_ON, ModelVersion
+from llp_core.registry.serving import features_for
 from llp_core.registry.versions import version_folder
 from llp_core.sampling import generator
 from llp_core.store import load, read_tensors
@@ -53,19 +52,7 @@ def champion_rival(root: Path, version: ModelVersion, params: Params, graph: Gra
         InputError: it was made for another data set or other features, or has no model of the method.
     """
     folder = version_folder(root, version.number)
-    if version.data.name != params.data.name:
-        raise InputError(
-            f"{version.name}: the model in use was trained on data set {version.data.name}, the candidate on "
-            f"{params.data.name}: they cannot be compared. Move {paths.MODELS} away to begin anew."
-        )
-    features = graph.features
-    if (folder / ENCODER).is_file():
-        features = FeatureEncoder.load(folder / ENCODER).apply(read_nodes(root / paths.RAW, params.data.files))
-    elif graph.features.shape[1] != version.data.features:
-        raise InputError(
-            f"{version.name}: the model in use takes {version.data.features} features, the graph has "
-            f"{graph.features.shape[1]}: they cannot be compared. Move {paths.MODELS} away to begin anew."
-        )
+    features = features_for(root, version, params, graph)
     models = {setting: folder / setting / params.gate.method for setting in SETTINGS}
     return Rival(f"version {version.number}", features, read_tensors(folder / TRAINED_ON), models)
 

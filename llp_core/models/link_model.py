@@ -229,6 +229,22 @@ class LinkModel(nn.Module):
         parts = [self.decode(representations, chunk) for chunk in torch.split(pairs, PAIRS_AT_ONCE, dim=1)]
         return torch.cat(parts) if parts else representations.new_empty(0)
 
+    @torch.inference_mode()
+    def score_with_all(self, own: Tensor, others: Tensor) -> Tensor:
+        """Logits, float32 [N], of the pairs of one node, float32 [D], with each of others, float32 [N, D].
+
+        As `score` within rounding, but no product of two representations is made: (h * h_j) W is h_j times the rows of
+        W scaled by h.
+        """
+        self.eval()
+        hidden, out = self.decoder.hidden, self.decoder.out
+        weight = own[:, None] * hidden.weight
+        logits = [
+            out(nn.functional.linear(chunk, weight.T, hidden.bias).relu_()).squeeze(1)
+            for chunk in torch.split(others, PAIRS_AT_ONCE)
+        ]
+        return torch.cat(logits)
+
 
 def save_model(model: LinkModel, folder: Path, about: dict[str, Any]) -> None:
     """Writes model.safetensors and model.json (the spec, and `about`) into a folder that exists."""

@@ -1,7 +1,7 @@
 """Versions of the models: folders that never change, and which one is in use."""
 
 from llp_core.registry.candidate import candidate_hash
-from llp_core.registry.champion import champion, promote, rollback, settle
+from llp_core.registry.champion import champion, in_use, promote, rollback, settle
 from llp_core.registry.compare import differing, figures_of
 from llp_core.registry.records import Champion, DataUsed, Event, ModelVersion
 from llp_core.registry.register import register
@@ -17,6 +17,7 @@ __all__ = [
     "champion",
     "differing",
     "figures_of",
+    "in_use",
     "numbers",
     "open_version",
     "promote",

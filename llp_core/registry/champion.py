@@ -23,6 +23,18 @@ def champion(root: Path) -> Champion | None:
     return state if state is not None and state.version is not None else None
 
 
+def in_use(root: Path) -> int:
+    """The number of the version in use.
+
+    Raises:
+        InputError: there is none, or champion.json is not readable.
+    """
+    state = read_state(root)
+    if state is None or state.version is None:
+        raise InputError("No model is in use. `llp model promote` judges what the last run left.")
+    return state.version
+
+
 def promote(root: Path, number: int, why: str) -> None:
     """Puts a version in use, and tests it. Of the version in use it changes nothing.
 

@@ -215,11 +215,11 @@ def test_models_that_cannot_be_compared_are_told(project: Path) -> None:
     number = in_use(project)
     version, params, graph = open_version(project, number), load_params(paths.PARAMS), load(Graph, paths.GRAPH)
     other = params.model_copy(update={"data": params.data.model_copy(update={"name": "cora"})})
-    with pytest.raises(InputError, match="trained on data set files, the candidate on cora: they cannot be compared"):
+    with pytest.raises(InputError, match="trained on data set files, the present one is cora"):
         champion_rival(project, version, other, graph)
     (project / "models/v0001/encoder.json").unlink()
     narrower = Graph("files", graph.node_ids, graph.features.to_dense()[:, :5], graph.edges)
-    with pytest.raises(InputError, match=r"takes 787 features, the graph has 5: they cannot be compared"):
+    with pytest.raises(InputError, match=r"takes 787 features, the present nodes have 5\."):
         champion_rival(project, version, params, narrower)
 
 

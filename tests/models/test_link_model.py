@@ -33,6 +33,13 @@ def test_a_seed_decides_the_weights_and_pairs_have_no_direction(encoder: str, gr
     torch.testing.assert_close(first, scores(make(encoder), graph, PAIRS.flip(0)))
 
 
+def test_one_node_with_all_scores_as_pairs_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(link_model, "PAIRS_AT_ONCE", 2)
+    model, hidden = make("mlp"), torch.randn(5, 4, generator=generator(0, "hidden"))
+    pairs = torch.stack((torch.full((5,), 3), torch.arange(5)))
+    torch.testing.assert_close(model.score_with_all(hidden[3], hidden), model.score(hidden, pairs))
+
+
 def test_only_an_mlp_needs_no_graph(graph: Graph) -> None:
     model = make("mlp")
     with torch.inference_mode():

@@ -1,0 +1,140 @@
+"""Commands that use a model: scores of pairs, and the likeliest new links."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from llp_core.errors import InputError
+from llp_core.names import Setting
+from llp_core.paths import PARAMS
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from llp_core.predicting import Predictor
+
+Nodes = Annotated[
+    Path | None,
+    typer.Option(
+        help="CSV or Parquet like your nodes file: nodes that the graph has not got, or other values of those it has."
+    ),
+]
+Version = Annotated[int | None, typer.Option(help="Of the models.", show_default="the one in use")]
+Student = Annotated[Setting, typer.Option("--setting", help="Whose student.")]
+Output = Annotated[Path | None, typer.Option(help="CSV or Parquet file.", show_default="CSV to stdout")]
+
+
+def score(
+    pairs: Annotated[Path, typer.Argument(help="CSV or Parquet with the columns of the ends of an edge.")],
+    nodes: Nodes = None,
+    version: Version = None,
+    setting: Student = "production",
+    output: Output = None,
+) -> None:
+    """Score pairs of nodes with a model of the registry: the file's columns, and `score`, the higher the likelier.
+
+    The student looks at the features of the two nodes and at no edge.
+
+    For example:
+
+      llp score pairs.csv --output scored.csv
+
+      llp score pairs.csv --nodes new.csv
+    """
+    import numpy as np
+    import torch
+
+    from llp_core.config import load_params
+    from llp_core.datasets.files import end_numbers
+    from llp_core.datasets.tables import read_table
+
+    _require_output(output)
+    table, files = read_table(pairs, str(pairs)), load_params(PARAMS).data.files
+    for column, name in ((files.source, "data.files.source"), (files.target, "data.files.target")):
+        table.require(column, name)
+    if "score" in table.data.column_names:
+        raise InputError(f"{pairs}, line 1: it has a column 'score' already. Rename it.")
+    predictor = _predictor(version, setting, nodes)
+    known = "the graph's nodes" + (f" or {nodes}" if nodes is not None else "")
+    ends = [end_numbers(table, column, predictor.node_ids, known) for column in (files.source, files.target)]
+    scores = predictor.score(torch.from_numpy(np.stack(ends)))
+    _write(table.data.to_pandas().assign(score=scores.numpy()), output)
+
+
+def recommend(
+    ids: Annotated[
+        list[str] | None, typer.Argument(metavar="[NODE]...", help="Ids; without any, every node.", show_default=False)
+    ] = None,
+    top: Annotated[int, typer.Option(min=1, max=10_000, help="Partners of each node.")] = 10,
+    nodes: Nodes = None,
+    among: Annotated[
+        Path | None,
+        typer.Option(help="CSV or Parquet with the column of ids: who may be a partner.", show_default="every node"),
+    ] = None,
+    version: Version = None,
+    setting: Student = "production",
+    output: Output = None,
+) -> None:
+    """Name the likeliest partners of nodes that they have no link with yet, by a model of the registry.
+
+    Columns `source`, `target` and `score`, the best of a node first. With --nodes and no ids, the nodes of that file.
+
+    For example:
+
+      llp recommend python3-numpy python3-scipy --top 5
+
+      llp recommend --nodes new.csv --top 20 --output links.parquet
+
+      llp recommend --among items.csv --output links.parquet
+    """
+    import pandas as pd
+    import torch
+
+    from llp_core.config import load_params
+    from llp_core.datasets.files import ids_of
+    from llp_core.datasets.tables import read_table
+
+    _require_output(output)
+    files = load_params(PARAMS).data.files
+    asked, partners = ids, None
+    if not ids and nodes is not None:
+        asked = list(ids_of(read_table(nodes, str(nodes)), files))
+    if among is not None:
+        partners = list(ids_of(read_table(among, str(among)), files))
+    predictor = _predictor(version, setting, nodes)
+    chosen = predictor.find(list(dict.fromkeys(asked))) if asked else torch.arange(len(predictor.node_ids))
+    found = predictor.recommend(chosen, top, None if partners is None else predictor.find(partners))
+    names = pd.Index(predictor.node_ids)
+    columns = {"source": names[found.nodes.numpy()], "target": names[found.partners.numpy()]}
+    _write(pd.DataFrame({**columns, "score": found.scores.numpy()}), output)
+
+
+def _predictor(version: int | None, setting: Setting, nodes: Path | None) -> "Predictor":
+    from llp_core.predicting import Predictor
+    from llp_core.registry import in_use
+
+    root = Path.cwd()
+    return Predictor.open(root, version if version is not None else in_use(root), setting, nodes)
+
+
+def _require_output(path: Path | None) -> None:
+    from llp_core.datasets.tables import SUFFIXES
+
+    if path is not None and (path.suffix not in SUFFIXES or path.is_dir()):
+        raise InputError(f"{path}: expected a file that ends in {' or '.join(SUFFIXES)}.")
+
+
+def _write(frame: "pd.DataFrame", path: Path | None) -> None:
+    from llp_core.store import atomic_file
+
+    if path is None:
+        frame.to_csv(sys.stdout, index=False, float_format="%.6g")
+        return
+    with atomic_file(path) as temporary:
+        if path.suffix == ".csv":
+            frame.to_csv(temporary, index=False, float_format="%.6g")
+        else:
+            frame.to_parquet(temporary, index=False)
+    typer.echo(f"{len(frame):,} rows: {path.resolve()}", err=True)

@@ -1,0 +1,169 @@
+"""New links by a model of the registry: scores of pairs, and the likeliest partners of a node.
+
+No message passes: a node needs its features alone, so one that the graph has never seen is scored like any other.
+"""
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import NamedTuple, Self
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from llp_core import paths
+from llp_core.config import load_params
+from llp_core.datasets.files import ids_of
+from llp_core.datasets.tables import read_table
+from llp_core.errors import InputError
+from llp_core.graph import csr, select_rows, stack_rows
+from llp_core.models import LinkModel, NodeFeatures, load_model
+from llp_core.names import Setting
+from llp_core.progress import Progress
+from llp_core.registry.serving import encoder_of, features_for, served_student
+from llp_core.registry.versions import read_version
+from llp_core.store import load
+from llp_core.training.runs import resolve_device
+from llp_core.types import Graph
+
+
+class Recommended(NamedTuple):
+    """The likeliest partners of some nodes, the best of a node first.
+
+    Attributes:
+        nodes: int64 [R], whose each is.
+        partners: int64 [R].
+        scores: float32 [R], logits.
+    """
+
+    nodes: Tensor
+    partners: Tensor
+    scores: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Predictor:
+    """A student, and the nodes that it may be asked about.
+
+    Attributes:
+        model: the student, on its device.
+        node_ids: the user's id of each of N nodes.
+        features: [N, F], as the student takes them.
+        edges: int64 [2, E], which links there are.
+    """
+
+    model: LinkModel
+    node_ids: tuple[str, ...]
+    features: Tensor
+    edges: Tensor
+
+    @classmethod
+    def open(cls, root: Path, version: int, setting: Setting = "production", nodes: Path | None = None) -> Self:
+        """The student that a version serves, for the nodes of the project's graph.
+
+        Args:
+            root: the project's folder.
+            version: of the models.
+            setting: whose student.
+            nodes: CSV or Parquet with the columns of the project's nodes file: more nodes, and other values for those
+                that the graph has.
+
+        Raises:
+            InputError: there is no such version or graph, they do not fit each other, or `nodes` does not hold what
+                it must, or the data set is not made of columns.
+        """
+        params = load_params(root / paths.PARAMS)
+        student = served_student(root, version, setting)
+        graph = load(Graph, root / paths.GRAPH)
+        features = features_for(root, read_version(root, version), params, graph)
+        ids = graph.node_ids
+        if nodes is not None:
+            encoder = encoder_of(root, version)
+            if encoder is None:
+                raise InputError(
+                    f"{nodes}: data set {graph.name} is not made of columns, so no features can be made of this file. "
+                    "Nodes of one's own are those of data set files."
+                )
+            table = read_table(nodes, str(nodes))
+            given = ids_of(table, params.data.files)
+            ids, row = _together(ids, given)
+            features = select_rows(stack_rows(features, encoder.apply(table)), row)
+        return cls(load_model(student, resolve_device(params.run)), ids, features, graph.edges)
+
+    @cached_property
+    def _index(self) -> "pd.Index[str]":
+        return pd.Index(self.node_ids)
+
+    def find(self, ids: Sequence[str]) -> Tensor:
+        """int64: the nodes of these ids.
+
+        Raises:
+            InputError: there is no node of an id.
+        """
+        found = torch.from_numpy(self._index.get_indexer(pd.Index(ids)).astype(np.int64))
+        unknown = (found < 0).nonzero().flatten().tolist()
+        if unknown:
+            name = ids[unknown[0]]
+            near = difflib.get_close_matches(name, self.node_ids, n=3)
+            meant = f" Is {' or '.join(map(repr, near))} meant?" if near else ""
+            raise InputError(f"{name!r}: no node has this id ({len(unknown)} of {len(ids)} are unknown).{meant}")
+        return found
+
+    @torch.inference_mode()
+    def score(self, pairs: Tensor) -> Tensor:
+        """Logits, float32 [P], of pairs, int64 [2, P]: the higher, the likelier. Only their nodes are encoded."""
+        nodes, local = torch.unique(pairs, return_inverse=True)
+        hidden = self._encode(nodes)
+        return self.model.score(hidden, local.to(hidden.device)).cpu()
+
+    @torch.inference_mode()
+    def recommend(self, nodes: Tensor, top: int, among: Tensor | None = None) -> Recommended:
+        """The likeliest partners of nodes, by the score of each pair: exact, in time of nodes times partners.
+
+        A node is no partner of its own, nor are those that it has a link with.
+
+        Args:
+            nodes: int64 [M], distinct.
+            top: at most so many for each.
+            among: int64 [C], distinct, who may be a partner; without it every node.
+        """
+        candidates = torch.arange(len(self.node_ids)) if among is None else among
+        hidden = self._encode(candidates)
+        own = hidden if among is None else self._encode(nodes)
+        place = torch.full((len(self.node_ids),), -1)
+        place[candidates] = torch.arange(candidates.numel())
+        offsets, neighbors = csr(self.edges, len(self.node_ids))
+        parts: list[Recommended] = []
+        with Progress(nodes.numel(), "recommend") as progress:
+            for number, node in enumerate(nodes.tolist()):
+                logits = self.model.score_with_all(own[node if among is None else number], hidden)
+                linked = place[neighbors[offsets[node] : offsets[node + 1]]]
+                without = torch.cat((linked, place[node, None]))
+                logits[without[without >= 0].to(logits.device)] = -torch.inf
+                scores, best = (values.cpu() for values in logits.topk(min(top, logits.numel())))
+                kept = scores > -torch.inf
+                parts.append(Recommended(torch.full((int(kept.sum()),), node), candidates[best[kept]], scores[kept]))
+                progress.advance()
+        return Recommended(*(torch.cat(columns) for columns in zip(*parts, strict=True)))
+
+    def _encode(self, nodes: Tensor) -> Tensor:
+        device = next(self.model.parameters()).device
+        whole = nodes.numel() == len(self.node_ids)
+        return self.model.encode(NodeFeatures.of(self.features if whole else select_rows(self.features, nodes), device))
+
+
+def _together(known: tuple[str, ...], given: tuple[str, ...]) -> tuple[tuple[str, ...], Tensor]:
+    """All ids, those that are not known last, and for each its row in a table of the known above the given.
+
+    Of an id in both the given row counts.
+    """
+    at = pd.Index(known).get_indexer(pd.Index(given))
+    rows = np.arange(len(known), len(known) + len(given))
+    row = np.arange(len(known))
+    row[at[at >= 0]] = rows[at >= 0]
+    fresh = tuple(name for name, place in zip(given, at, strict=True) if place < 0)
+    return (*known, *fresh), torch.from_numpy(np.concatenate((row, rows[at < 0])))

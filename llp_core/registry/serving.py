@@ -1,0 +1,54 @@
+"""What it takes to serve a version: its student, and nodes as that takes them."""
+
+from pathlib import Path
+
+from torch import Tensor
+
+from llp_core import paths
+from llp_core.config import Params, load_params
+from llp_core.datasets.columns import FeatureEncoder
+from llp_core.datasets.files import read_nodes
+from llp_core.errors import InputError
+from llp_core.names import Setting
+from llp_core.registry.records import ENCODER, PARAMS, ModelVersion
+from llp_core.registry.versions import open_version, version_folder
+from llp_core.types import Graph
+
+
+def served_student(root: Path, number: int, setting: Setting) -> Path:
+    """Where the student lies that a version serves, once all files of the version are found to be as written.
+
+    Raises:
+        InputError: there is no such version, or it is not as it was written.
+    """
+    open_version(root, number)
+    folder = version_folder(root, number)
+    return folder / setting / load_params(folder / PARAMS).gate.method
+
+
+def encoder_of(root: Path, number: int) -> FeatureEncoder | None:
+    """How a version makes features of columns; None where its data set is not made of columns."""
+    path = version_folder(root, number) / ENCODER
+    return FeatureEncoder.load(path) if path.is_file() else None
+
+
+def features_for(root: Path, version: ModelVersion, params: Params, graph: Graph) -> Tensor:
+    """The features of the present nodes, [N, F], as a version's models take them: by its own encoder.
+
+    Raises:
+        InputError: the version is of another data set or of other features.
+    """
+    advice = f"Move {paths.MODELS} away to begin anew."
+    if version.data.name != params.data.name:
+        raise InputError(
+            f"{version.name}: it was trained on data set {version.data.name}, the present one is {params.data.name}. "
+            f"{advice}"
+        )
+    if (encoder := encoder_of(root, version.number)) is not None:
+        return encoder.apply(read_nodes(root / paths.RAW, params.data.files))
+    if graph.features.shape[1] != version.data.features:
+        raise InputError(
+            f"{version.name}: it takes {version.data.features} features, the present nodes have "
+            f"{graph.features.shape[1]}. {advice}"
+        )
+    return graph.features

@@ -1,0 +1,168 @@
+"""Scores of pairs and the likeliest partners: `llp score`, `llp recommend` and the class behind them."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+from candidate_project import change
+from typer.testing import CliRunner
+
+from llp_core import paths
+from llp_core.cli.app import app
+from llp_core.errors import InputError
+from llp_core.models import NodeFeatures
+from llp_core.predicting import Predictor
+from llp_core.registry import promote, register
+from llp_core.store import load
+from llp_core.types import Graph
+
+pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep.value:DeprecationWarning")
+
+
+@pytest.fixture
+def served(project: Path) -> Path:
+    """A project with version 1 in use."""
+    promote(project, register(project), "the first")
+    return project
+
+
+@pytest.fixture
+def predictor(served: Path) -> Predictor:
+    return Predictor.open(served, 1)
+
+
+@pytest.fixture
+def every_pair(predictor: Predictor) -> torch.Tensor:
+    """float32 [N, N]: the logit of each pair."""
+    count = len(predictor.node_ids)
+    pairs = torch.cartesian_prod(torch.arange(count), torch.arange(count)).T
+    with torch.inference_mode():
+        hidden = predictor.model.encode(NodeFeatures.of(predictor.features))
+    return predictor.model.score(hidden, pairs).view(count, count)
+
+
+def llp(*arguments: str) -> str:
+    """What a command prints; its error is raised."""
+    result = CliRunner().invoke(app, arguments, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def nodes_file(root: Path) -> pd.DataFrame:
+    return pd.read_csv(root / "data/embedded/example/nodes.csv", dtype=str, keep_default_na=False)
+
+
+def test_pairs_score_as_the_model_scores_them(predictor: Predictor, every_pair: torch.Tensor) -> None:
+    pairs = torch.tensor([[0, 5, 399, 7], [9, 0, 5, 7]])
+    torch.testing.assert_close(predictor.score(pairs), every_pair[pairs[0], pairs[1]])
+
+
+@pytest.mark.parametrize("among", [None, [3, 10, 11, 12, 60, 350]])
+def test_the_best_of_all_pairs_without_a_link(
+    predictor: Predictor, every_pair: torch.Tensor, among: list[int] | None
+) -> None:
+    chosen = torch.arange(len(predictor.node_ids)) if among is None else torch.tensor(among)
+    allowed = torch.zeros_like(every_pair, dtype=torch.bool)
+    allowed[:, chosen] = True
+    allowed[predictor.edges[0], predictor.edges[1]] = allowed[predictor.edges[1], predictor.edges[0]] = False
+    allowed.fill_diagonal_(False)
+    asked = torch.tensor([10, 0, 42])
+    found = predictor.recommend(asked, 4, None if among is None else chosen)
+    for node in asked.tolist():
+        mine = found.nodes == node
+        expected = every_pair[node].where(allowed[node], -torch.inf).topk(4)
+        torch.testing.assert_close(found.scores[mine], expected.values)
+        torch.testing.assert_close(every_pair[node, found.partners[mine]], expected.values)
+        assert bool(allowed[node, found.partners[mine]].all())
+    assert found.nodes.tolist() == [10] * 4 + [0] * 4 + [42] * 4
+
+
+def test_fewer_than_asked_where_there_are_fewer(predictor: Predictor) -> None:
+    low, high = predictor.edges[:, 0].tolist()
+    found = predictor.recommend(torch.tensor([low]), 10, torch.tensor([low, high]))
+    assert found.nodes.numel() == found.partners.numel() == found.scores.numel() == 0
+
+
+def test_score_keeps_the_file_s_columns_and_order(served: Path, predictor: Predictor) -> None:
+    ids = predictor.node_ids
+    pd.DataFrame({"why": ["a", "b"], "source": [ids[5], ids[0]], "target": [ids[0], ids[8]]}).to_csv(
+        "pairs.csv", index=False
+    )
+    llp("score", "pairs.csv", "--output", "out/scored.parquet")
+    scored = pd.read_parquet("out/scored.parquet")
+    assert list(scored.columns) == ["why", "source", "target", "score"]
+    assert scored["why"].tolist() == ["a", "b"]
+    expected = predictor.score(torch.tensor([[5, 0], [0, 8]]))
+    torch.testing.assert_close(torch.tensor(scored["score"].to_numpy()), expected)
+    shown = llp("score", "pairs.csv").splitlines()
+    assert shown[0] == "why,source,target,score"
+    assert float(shown[1].split(",")[3]) == pytest.approx(float(expected[0]), rel=1e-4)
+
+
+def test_a_node_that_the_graph_has_never_seen(served: Path, predictor: Predictor) -> None:
+    """It has the features of a known one, so the same scores; with those of another it has that one's."""
+    known = nodes_file(served)
+    twin = known.iloc[[5]].assign(id="twin")
+    twin.to_csv("new.csv", index=False)
+    rows = [line.split(",") for line in llp("recommend", "--nodes", "new.csv", "--top", "400").splitlines()[1:]]
+    assert {row[0] for row in rows} == {"twin"}
+    assert len(rows) == len(predictor.node_ids)  # it has no link yet, and its twin is one of them
+    scores = {row[1]: float(row[2]) for row in rows}
+    others = torch.tensor([0, 1, 2, 3])
+    expected = predictor.score(torch.stack((torch.full((4,), 5), others)))
+    assert [scores[predictor.node_ids[node]] for node in others] == pytest.approx(expected.tolist(), rel=1e-4)
+    known.iloc[[5]].assign(id=predictor.node_ids[9]).to_parquet("changed.parquet")
+    changed = Predictor.open(served, 1, nodes=Path("changed.parquet"))
+    assert changed.node_ids == predictor.node_ids
+    torch.testing.assert_close(changed.score(torch.stack((torch.full((4,), 9), others))), expected)
+
+
+def test_every_node_and_who_may_be_a_partner(served: Path, predictor: Predictor) -> None:
+    ids = predictor.node_ids
+    pd.DataFrame({"id": [ids[1], ids[2], ids[3]]}).to_csv("among.csv", index=False)
+    llp("recommend", "--among", "among.csv", "--top", "2", "--output", "all.csv")
+    found = pd.read_csv("all.csv")
+    assert list(found.columns) == ["source", "target", "score"]
+    assert set(found["target"]) == set(ids[1:4])
+    assert found.groupby("source").size().max() == 2
+    assert found["source"].nunique() > len(ids) - 10
+    links = {frozenset((ids[a], ids[b])) for a, b in load(Graph, paths.GRAPH).edges.T.tolist()}
+    assert not links & {frozenset(pair) for pair in zip(found["source"], found["target"], strict=True)}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["recommend", "nobody"], "'nobody': no node has this id (1 of 1 are unknown)"),
+        (["recommend", "--output", "all.txt"], "all.txt: expected a file that ends in .csv or .parquet"),
+        (["recommend", "--version", "7"], "version 7 of the models: not found"),
+        (["score", "none.csv"], "none.csv: no such file"),
+        (["score", "stranger.csv"], "line 3: expected an id of the graph's nodes, found 'nobody'"),
+        (["score", "scored.csv"], "scored.csv, line 1: it has a column 'score' already"),
+        (["score", "ends.csv"], "expected a column 'target'"),
+        (["recommend", "--nodes", "bare.csv"], "expected a column 'words', which the features were learnt from"),
+        (["recommend", "--nodes", "twice.csv"], "line 3: expected every id once"),
+    ],
+)
+def test_what_is_refused(served: Path, predictor: Predictor, arguments: list[str], message: str) -> None:
+    first, second = predictor.node_ids[:2]
+    Path("stranger.csv").write_text(f"source,target\n{first},{second}\n{first},nobody\n")
+    Path("scored.csv").write_text(f"source,target,score\n{first},{second},1\n")
+    Path("ends.csv").write_text(f"source,to\n{first},{second}\n")
+    Path("bare.csv").write_text("id\nnew\n")
+    Path("twice.csv").write_text("id\nnew\nnew\n")
+    before = sorted(Path().iterdir())
+    result = CliRunner().invoke(app, arguments)
+    assert type(result.exception) is InputError
+    assert message in str(result.exception)
+    assert sorted(Path().iterdir()) == before
+
+
+def test_a_model_of_another_data_set_or_none_in_use(project: Path) -> None:
+    with pytest.raises(InputError, match="No model is in use"):
+        CliRunner().invoke(app, ["recommend"], catch_exceptions=False)
+    promote(project, register(project), "the first")
+    change(project, {"data": {"name": "cora"}})
+    with pytest.raises(InputError, match="v0001: it was trained on data set files, the present one is cora"):
+        Predictor.open(project, 1)
