@@ -21,6 +21,7 @@ from llp_core.datasets.files import ids_of
 from llp_core.datasets.tables import read_table
 from llp_core.errors import InputError
 from llp_core.graph import csr, select_rows, stack_rows
+from llp_core.machine import reuse_memory
 from llp_core.models import LinkModel, NodeFeatures, load_model
 from llp_core.names import Setting
 from llp_core.progress import Progress
@@ -76,6 +77,7 @@ class Predictor:
             InputError: there is no such version or graph, they do not fit each other, or `nodes` does not hold what
                 it must, or the data set is not made of columns.
         """
+        reuse_memory()
         params = load_params(root / paths.PARAMS)
         student = served_student(root, version, setting)
         graph = load(Graph, root / paths.GRAPH)

@@ -83,7 +83,7 @@ def recommend(
 
     For example:
 
-      llp recommend python3-numpy python3-scipy --top 5
+      llp recommend python3-flask python3-aiohttp --top 5
 
       llp recommend --nodes new.csv --top 20 --output links.parquet
 
