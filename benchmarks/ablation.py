@@ -64,6 +64,7 @@ OPTIONS: dict[Scored, dict[str, Values]] = {
         "five negatives an edge": {"student.negatives": 5},
         "3 layers": {"student.layers": 3},
         "width 512": {"student.hidden": 512},
+        "linear decoder": {"student.decoder": "linear"},
     },
     "llp": {
         "standardised columns": {"student.standardize": True},
@@ -93,6 +94,8 @@ OPTIONS: dict[Scored, dict[str, Values]] = {
         "four uniform nodes for each near one": {"contexts.random_ratio": 4},
         "3 layers": {"student.layers": 3},
         "width 512": {"student.hidden": 512, "teacher.hidden": 512},
+        "linear decoder": {"student.decoder": "linear"},
+        "linear decoder, starts fresh": {"student.decoder": "linear", "student.start": "fresh"},
     },
     "representation": {
         "starts fresh": {"student.start": "fresh"},

@@ -156,9 +156,12 @@ class StudentParams(ModelParams):
     """Of the distribution loss."""
     match: Literal["probabilities", "logits"]
     """What rank and distribution loss compare: the paper's probabilities, or logits, which saturate nowhere."""
+    decoder: Literal["mlp", "linear"]
+    """Of the product of two representations: as the teacher's, with a hidden layer; or one linear map, which suits new
+    nodes, is worse at known ones, costs little and can be answered by an index for inner products."""
     start: Literal["fresh", "decoder", "teacher"]
     """First weights of a student that has a teacher: drawn anew; its teacher's in the decoder; or its teacher's in
-    encoder and decoder, with every node taken for its own neighbour."""
+    encoder and decoder, with every node taken for its own neighbour. A linear decoder is drawn anew in any case."""
 
     @model_validator(mode="after")
     def _each_method_learns(self) -> Self:

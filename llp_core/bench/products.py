@@ -29,7 +29,7 @@ class Products:
     ) -> None:
         device = features.matrix.device
         spec = student.spec
-        self._pairs, self._layers = pairs, spec.layers
+        self._pairs, self._layers, self._decoder_layers = pairs, spec.layers, len(student.decoder.layers)
         if regime == "online":
             self._features = features.rows(torch.arange(2 * pairs, device=device) % features.num_nodes)
         else:
@@ -51,7 +51,8 @@ class Products:
             for _ in range(self._layers - 1):
                 torch.mm(self._from[:rows], self._middle, out=self._to[:rows])
         for _, rows in _chunks(self._pairs):
-            torch.mm(self._from[:rows], self._middle, out=self._to[:rows])
+            for _ in range(self._decoder_layers - 1):
+                torch.mm(self._from[:rows], self._middle, out=self._to[:rows])
             torch.mm(self._to[:rows], self._last, out=self._logits[:rows])
 
 

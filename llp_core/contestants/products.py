@@ -96,13 +96,15 @@ def with_products(model: LinkModel, made: Callable[[Linear], nn.Module], sparse_
     for layer in changed.encoder.layers[1 if sparse_features else 0 :]:
         for name, child in layer.named_children():
             if isinstance(child, Linear):
-                setattr(layer, name, made(child))
-    changed.decoder.hidden = made(changed.decoder.hidden)  # type: ignore[assignment]
-    _try(changed.decoder.hidden, model.spec.hidden)
+                setattr(layer, name, _working(made, child))
+    if changed.decoder.hidden is not None:
+        changed.decoder.hidden = _working(made, changed.decoder.hidden)  # type: ignore[assignment]
     return changed.eval()
 
 
 @torch.inference_mode()
-def _try(linear: nn.Module, width: int) -> None:
-    """Fails here, and not in the midst of a measurement, where there is no kernel."""
-    linear(torch.zeros(1, width))
+def _working(made: Callable[[Linear], nn.Module], linear: Linear) -> nn.Module:
+    """The layer that is made. Where there is no kernel, it fails here and not in the midst of a measurement."""
+    layer = made(linear)
+    layer(torch.zeros(1, linear.weight.shape[0]))
+    return layer

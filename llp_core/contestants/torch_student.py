@@ -36,7 +36,7 @@ class TorchStudent:
         """Weight [F, D] and bias [D] of the first layer, where features are sparse."""
         self._is_sparse = features.matrix.layout == torch.sparse_csr
         self._layers = [self._taken(layer) for layer in (others if self._is_sparse else model.encoder.layers)]
-        self._hidden, self._out = self._taken(model.decoder.hidden), self._taken(model.decoder.out)
+        *self._hidden, self._out = [self._taken(layer) for layer in model.decoder.layers]
 
     def _taken(self, layer: torch.nn.Module) -> tuple[Tensor, Tensor]:
         """Weight [out, in], as a product with few rows reads it fastest, and bias [out]."""
@@ -73,7 +73,9 @@ class TorchStudent:
 
     def decode(self, product: Tensor) -> Tensor:
         """float32 [P]: scores of products of two representations, [P, D]."""
-        return linear(linear(product, *self._hidden).relu(), *self._out).squeeze(1).float()
+        for weight, bias in self._hidden:
+            product = linear(product, weight, bias).relu()
+        return linear(product, *self._out).squeeze(1).float()
 
     def score(self, x: Tensor) -> Tensor:
         """float32 [B]: scores of B pairs, out of what was taken of all first ends, then of all second ones."""

@@ -37,7 +37,7 @@ class TrainingDecoder:
     A chunk's backward must run before the next chunk's forward: they share memory.
 
     Args:
-        hidden, out: layers of the decoder, D -> D and D -> 1.
+        hidden, out: layers of the decoder, D -> D and D -> 1; a linear decoder has no hidden one.
         dropout: after the hidden layer.
         representations: float32 [M, D], a leaf; the gradients of every chunk add up in its `.grad`.
         row: int64 [N], which row is each node's, where only some nodes have one; None where node v has row v.
@@ -47,7 +47,7 @@ class TrainingDecoder:
 
     def __init__(
         self,
-        hidden: Linear,
+        hidden: Linear | None,
         out: Linear,
         dropout: Dropout,
         representations: Tensor,
@@ -76,7 +76,8 @@ class TrainingDecoder:
 
     def contexts(self, anchors: Tensor, nodes: Tensor) -> Tensor:
         """Logits, float32 [A, C], of anchors, int64 [A], each with C nodes, int64 [A, C]."""
-        weights = (self.hidden.weight, self.hidden.bias, self.out.weight, self.out.bias)
+        hidden = (None, None) if self.hidden is None else (self.hidden.weight, self.hidden.bias)
+        weights = (*hidden, self.out.weight, self.out.bias)
         logits: Tensor = _Decode.apply(self, self.rows(anchors), self.rows(nodes), *weights)  # type: ignore[no-untyped-call]
         return logits
 
@@ -94,8 +95,8 @@ class _Decode(torch.autograd.Function):
         decoder: TrainingDecoder,
         anchors: Tensor,
         nodes: Tensor,
-        weight: Tensor,
-        bias: Tensor,
+        weight: Tensor | None,
+        bias: Tensor | None,
         out_weight: Tensor,
         out_bias: Tensor,
     ) -> Tensor:
@@ -104,32 +105,43 @@ class _Decode(torch.autograd.Function):
         own = torch.index_select(values, 0, anchors, out=take("own", count))[:, None]
         other = torch.index_select(values, 0, nodes.flatten(), out=take("other", count * size)).view(count, size, -1)
         product = torch.mul(own, other, out=take("product", count, size)).view(count * size, -1)
-        hidden = torch.addmm(bias.to(values.dtype), product, weight.to(values.dtype), out=take("hidden", count * size))
-        hidden.relu_()
-        noise = dropout.noise(hidden, take("noise", count * size))
-        if noise is not None:
-            keep_above(hidden, noise, dropout.threshold, grad_input=hidden)
-        exact = take("exact", count * size, dtype=torch.float32).copy_(hidden)
+        scale = 1.0
+        if weight is None or bias is None:
+            last = product
+        else:
+            last = torch.addmm(
+                bias.to(values.dtype), product, weight.to(values.dtype), out=take("hidden", len(product))
+            )
+            last.relu_()
+            noise = dropout.noise(last, take("noise", len(product)))
+            if noise is not None:
+                keep_above(last, noise, dropout.threshold, grad_input=last)
+            scale = dropout.scale
+        exact = take("exact", count * size, dtype=torch.float32).copy_(last)
         ctx.save_for_backward(anchors, nodes)
-        ctx.decoder, ctx.parts = decoder, (own, other, product, hidden)
-        logits = torch.mv(exact, out_weight.squeeze(1) * dropout.scale)
+        ctx.decoder, ctx.parts, ctx.scale = decoder, (own, other, product, last), scale
+        logits = torch.mv(exact, out_weight.squeeze(1) * scale)
         return (logits + out_bias).view(nodes.shape)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        (anchors, nodes), (own, other, product, hidden) = ctx.saved_tensors, ctx.parts
-        decoder, take, dtype = ctx.decoder, ctx.decoder.take, hidden.dtype
-        target, scale = decoder.representations.grad, decoder.dropout.scale
+        (anchors, nodes), (own, other, product, last) = ctx.saved_tensors, ctx.parts
+        decoder, take, dtype, scale = ctx.decoder, ctx.decoder.take, last.dtype, ctx.scale
+        target, hidden = decoder.representations.grad, decoder.hidden
         gradient = gradient.reshape(-1, 1)
         reduced = gradient.to(dtype)
-        d_out_weight = (hidden.T @ reduced).float() * scale
-        d_hidden = torch.mul(reduced, (decoder.out.weight.detach().T * scale).to(dtype), out=take("noise", len(hidden)))
-        keep_above(d_hidden, hidden, 0, grad_input=d_hidden)
-        d_weight = (product.T @ d_hidden).float()
-        d_product = torch.mm(d_hidden, decoder.hidden.weight.detach().T.to(dtype), out=hidden).view(other.shape)
+        d_out_weight = (last.T @ reduced).float() * scale
+        d_last = torch.mul(reduced, (decoder.out.weight.detach().T * scale).to(dtype), out=take("noise", len(last)))
+        d_weight = d_bias = None
+        d_product = d_last
+        if hidden is not None:
+            keep_above(d_last, last, 0, grad_input=d_last)
+            d_weight, d_bias = (product.T @ d_last).float(), d_last.sum(0).float()
+            d_product = torch.mm(d_last, hidden.weight.detach().T.to(dtype), out=last)
+        d_product = d_product.view(other.shape)
         exact = take("exact", *other.shape[:2], dtype=torch.float32)
         part = torch.mul(d_product, own, out=take("product", *other.shape[:2]))
         target.index_add_(0, nodes.flatten(), exact.copy_(part).flatten(0, 1))
         part = torch.mul(d_product, other, out=part)
         target.index_add_(0, anchors, exact.copy_(part)[:, 0] if part.shape[1] == 1 else part.sum(1).float())
-        return None, None, None, d_weight, d_hidden.sum(0).float(), d_out_weight, gradient.sum(0)
+        return None, None, None, d_weight, d_bias, d_out_weight, gradient.sum(0)

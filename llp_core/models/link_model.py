@@ -34,6 +34,7 @@ class ModelSpec(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     encoder: Literal["mlp", "sage", "gcn"]
+    decoder: Literal["mlp", "linear"] = "mlp"
     features: Annotated[int, Field(ge=1)]
     """Width F of the node features."""
     hidden: Annotated[int, Field(ge=1)]
@@ -122,21 +123,28 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """The logit of a pair: an MLP with one hidden layer on h_i * h_j, hence symmetric.
+    """The logit of a pair: an MLP with one hidden layer on h_i * h_j, or a linear map of it; hence symmetric.
+
+    The linear map is the bilinear form of DistMult (arXiv 1412.6575): the inner product of w * h_i and h_j, and b.
 
     Args:
-        spec: gives width and dropout.
+        spec: gives kind, width and dropout.
     """
 
     def __init__(self, spec: ModelSpec) -> None:
         super().__init__()
-        self.hidden = Linear(spec.hidden, spec.hidden)
+        self.hidden = Linear(spec.hidden, spec.hidden) if spec.decoder == "mlp" else None
         self.out = Linear(spec.hidden, 1)
         self.dropout = Dropout(spec.dropout)
 
+    @property
+    def layers(self) -> tuple[Linear, ...]:
+        """One after the other."""
+        return (self.out,) if self.hidden is None else (self.hidden, self.out)
+
     def forward(self, product: Tensor) -> Tensor:
         """Logits, float32 [...], of Hadamard products, float32 [..., D], without dropout."""
-        logits: Tensor = self.out(self.hidden(product).relu())
+        logits: Tensor = self.out(product if self.hidden is None else self.hidden(product).relu())
         return logits.squeeze(-1)
 
 
@@ -159,6 +167,9 @@ class LinkModel(nn.Module):
             for module in self.modules():
                 if isinstance(module, (Linear, GCNLayer)):
                     module.reset(rng)
+        if self.decoder.hidden is None:  # at first a scaled inner product, whose size does not grow with the width
+            for parameter, value in zip(self.decoder.out.parameters(), (spec.hidden**-0.5, 0.0), strict=True):
+                nn.init.constant_(parameter, value)
 
     @torch.no_grad()
     def start_as(self, teacher: "LinkModel", encoder: bool) -> None:
@@ -166,9 +177,11 @@ class LinkModel(nn.Module):
 
         With its teacher's decoder a student has to learn representations that the teacher's judgement fits, after
         reused classifiers in distillation (arXiv 2203.14001), which keep the copy fixed; here it trains on. The
-        encoder is the teacher's as it treats a node whose neighbours are all like it.
+        encoder is the teacher's as it treats a node whose neighbours are all like it. A decoder of another kind
+        than the teacher's keeps its own weights.
         """
-        self.decoder.load_state_dict(teacher.decoder.state_dict())
+        if self.spec.decoder == teacher.spec.decoder:
+            self.decoder.load_state_dict(teacher.decoder.state_dict())
         if not encoder:
             return
         for own, other in zip(self.encoder.layers, teacher.encoder.layers, strict=True):
@@ -238,6 +251,8 @@ class LinkModel(nn.Module):
         """
         self.eval()
         hidden, out = self.decoder.hidden, self.decoder.out
+        if hidden is None:
+            return nn.functional.linear(others, (own * out.weight[:, 0])[None], out.bias).squeeze(1)
         weight = own[:, None] * hidden.weight
         logits = [
             out(nn.functional.linear(chunk, weight.T, hidden.bias).relu_()).squeeze(1)

@@ -78,8 +78,10 @@ class _Builder:
 
     def decoder(self, first: str, second: str, model: LinkModel) -> str:
         """Scores of pairs of representations; the last product, with a single column, is float32."""
-        hidden = self.linear(self.add("Mul", first, second), model.decoder.hidden, self.precision)
-        scores = self.linear(self.add("Relu", hidden), model.decoder.out, "float32")
+        product = self.add("Mul", first, second)
+        if model.decoder.hidden is not None:
+            product = self.add("Relu", self.linear(product, model.decoder.hidden, self.precision))
+        scores = self.linear(product, model.decoder.out, "float32")
         return self.add("Reshape", scores, self.constant(np.array([-1], dtype=np.int64)))
 
 

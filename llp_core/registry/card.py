@@ -39,7 +39,7 @@ def write_card(folder: Path, version: ModelVersion, params: Params, verdict: str
 
 _FILES = """- `SETTING/METHOD/model.safetensors`, `model.json`: weights and sizes. An encoder: the features times each
   layer's weight plus its bias, ReLU between layers. A decoder: the results of two nodes multiplied number by number,
-  then a hidden layer with ReLU and one output, the logit.
+  then a hidden layer with ReLU, where there is one, and one output, the logit.
 - `SETTING/metrics.json`, `latency.json`: all figures; `params.yaml`: all settings.
 - `trained_on.safetensors`: hashes of the pairs that training saw as edges, to leave them out of later tests.
 - `smoke.json`: known pairs with their scores; `manifest.json`: SHA-256 of each file, data and commit.

@@ -32,8 +32,8 @@ def node_features(request: pytest.FixtureRequest) -> NodeFeatures:
 def make_model(heavy_graph: CSR) -> MakeModel:
     """Makes a model; its weights are scaled to dense random features, so that scores differ from pair to pair."""
 
-    def make(encoder: str, layers: int = 3, hidden: int = 32) -> LinkModel:
-        spec = ModelSpec(encoder=encoder, features=WIDTH, hidden=hidden, layers=layers, dropout=0.5)
+    def make(encoder: str, layers: int = 3, hidden: int = 32, decoder: str = "mlp") -> LinkModel:
+        spec = ModelSpec(encoder=encoder, decoder=decoder, features=WIDTH, hidden=hidden, layers=layers, dropout=0.5)
         model = LinkModel(spec, generator(1, encoder)).eval()
         features = NodeFeatures.of(torch.randn(NUM_NODES, WIDTH, generator=generator(2)))
         whole = Adjacency.from_csr(*heavy_graph, heavy_graph.degree)

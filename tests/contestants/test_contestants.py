@@ -68,6 +68,24 @@ def test_scores(
             assert not torch.equal(online, model), one.name
 
 
+def test_students_with_a_linear_decoder(
+    make_model: MakeModel, node_features: NodeFeatures, heavy_graph: CSR, pairs: Tensor
+) -> None:
+    student = make_model("mlp", decoder="linear")
+    expected = reference(student, node_features, heavy_graph, pairs)
+    found = [one for one in listed(make_model("sage"), student, node_features, heavy_graph) if one.scorer is not None]
+    students = [one for one in found if one.family.startswith("student")]
+    assert len(students) >= 5
+    for one in students:
+        with torch.inference_mode():
+            online, offline = one.scorer.online(pairs), one.scorer.offline(pairs)
+        for scores in (online, offline):
+            if one.exact:
+                assert torch.allclose(scores, expected, rtol=1e-4, atol=1e-5), one.name
+            else:
+                assert spearmanr(scores, expected)[0] > ROUNDED[one.name], one.name
+
+
 @pytest.mark.parametrize("size", [1, 2, 33])
 def test_requests_of_other_sizes(
     size: int, make_model: MakeModel, node_features: NodeFeatures, heavy_graph: CSR, pairs: Tensor

@@ -23,10 +23,11 @@ def dense() -> torch.Tensor:
     return torch.randn(200, 24, generator=generator(5))
 
 
+@pytest.mark.parametrize("decoder", ["mlp", "linear"])
 def test_the_file_scores_as_the_model_does(
-    make_model: MakeModel, dense: torch.Tensor, pairs: torch.Tensor, tmp_path: Path
+    make_model: MakeModel, dense: torch.Tensor, pairs: torch.Tensor, tmp_path: Path, decoder: str
 ) -> None:
-    model = make_model("mlp")
+    model = make_model("mlp", decoder=decoder)
     write_onnx(model, tmp_path / "student.onnx")
     assert [path.name for path in tmp_path.iterdir()] == ["student.onnx"]
     onnx.checker.check_model(tmp_path / "student.onnx", full_check=True)

@@ -10,8 +10,8 @@ ANCHORS = torch.tensor([0, 3, 3, 7])
 NODES = torch.tensor([[1, 2, 3], [4, 4, 0], [9, 8, 7], [7, 1, 5]])
 
 
-def make(dropout: float = 0.0, precision: torch.dtype = torch.float32) -> LinkModel:
-    spec = ModelSpec(encoder="mlp", features=5, hidden=32, layers=2, dropout=dropout)
+def make(dropout: float = 0.0, precision: torch.dtype = torch.float32, decoder: str = "mlp") -> LinkModel:
+    spec = ModelSpec(encoder="mlp", decoder=decoder, features=5, hidden=32, layers=2, dropout=dropout)
     model = LinkModel(spec, generator(0, "weights"))
     model.set_training(generator(0, "dropout"), precision)
     return model.train()
@@ -32,15 +32,16 @@ def plain(model: LinkModel, hidden: torch.Tensor) -> torch.Tensor:
     return model.decode(hidden, pairs).view_as(NODES)
 
 
+@pytest.mark.parametrize("decoder", ["mlp", "linear"])
 @pytest.mark.parametrize(("precision", "tolerance"), [(torch.float32, 1e-5), (torch.bfloat16, 0.03)])
-def test_logits_and_gradients_are_autograds(precision: torch.dtype, tolerance: float) -> None:
+def test_logits_and_gradients_are_autograds(precision: torch.dtype, tolerance: float, decoder: str) -> None:
     upstream = torch.randn(NODES.shape, generator=generator(2))
-    model, hidden = make(), representations()
+    model, hidden = make(decoder=decoder), representations()
     expected = plain(model, hidden)
     expected.backward(upstream)
     expected_gradients = gradients(model, hidden)
 
-    model, hidden = make(precision=precision), representations()
+    model, hidden = make(precision=precision, decoder=decoder), representations()
     found = model.training_decoder(hidden).contexts(ANCHORS, NODES)
     found.backward(upstream)
     torch.testing.assert_close(found, expected, rtol=tolerance, atol=tolerance)
@@ -48,11 +49,12 @@ def test_logits_and_gradients_are_autograds(precision: torch.dtype, tolerance: f
         assert (ours - theirs).norm() <= tolerance * theirs.norm()
 
 
-def test_chunks_add_up_and_share_memory() -> None:
-    model, hidden = make(), representations()
+@pytest.mark.parametrize("kind", ["mlp", "linear"])
+def test_chunks_add_up_and_share_memory(kind: str) -> None:
+    model, hidden = make(decoder=kind), representations()
     model.training_decoder(hidden).contexts(ANCHORS, NODES).sum().backward()
     whole = gradients(model, hidden)
-    model, hidden = make(), representations()
+    model, hidden = make(decoder=kind), representations()
     decoder = model.training_decoder(hidden)
     for part in (slice(0, 1), slice(1, 4)):  # the second needs more memory than the first took
         decoder.contexts(ANCHORS[part], NODES[part]).sum().backward()
@@ -77,6 +79,10 @@ def test_dropout_keeps_the_mean_and_stops_the_gradient_of_what_it_drops() -> Non
         drawn = torch.stack([model.training_decoder(hidden).contexts(ANCHORS, NODES) for _ in range(4000)])
     assert drawn.std(0).min() > 0
     torch.testing.assert_close(drawn.mean(0), expected, rtol=0, atol=0.1 * float(expected.std()))
+
+    linear = make(dropout=0.5, decoder="linear")
+    drawn = linear.training_decoder(hidden).contexts(ANCHORS, NODES)
+    torch.testing.assert_close(drawn, plain(linear, hidden))  # it has no hidden layer to drop from
 
     # Finite differences under one and the same draw of the dropout.
     def loss() -> torch.Tensor:

@@ -14,8 +14,8 @@ from llp_core.types import Graph
 PAIRS = torch.tensor([[0, 2, 1, 0], [1, 3, 5, 4]])
 
 
-def make(encoder: str, seed: int = 0) -> LinkModel:
-    spec = ModelSpec(encoder=encoder, features=8, hidden=4, layers=2, dropout=0.5)
+def make(encoder: str, seed: int = 0, decoder: str = "mlp") -> LinkModel:
+    spec = ModelSpec(encoder=encoder, decoder=decoder, features=8, hidden=4, layers=2, dropout=0.5)
     return LinkModel(spec, generator(seed, "weights")).eval()
 
 
@@ -33,11 +33,20 @@ def test_a_seed_decides_the_weights_and_pairs_have_no_direction(encoder: str, gr
     torch.testing.assert_close(first, scores(make(encoder), graph, PAIRS.flip(0)))
 
 
-def test_one_node_with_all_scores_as_pairs_do(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("decoder", ["mlp", "linear"])
+def test_one_node_with_all_scores_as_pairs_do(decoder: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(link_model, "PAIRS_AT_ONCE", 2)
-    model, hidden = make("mlp"), torch.randn(5, 4, generator=generator(0, "hidden"))
+    model, hidden = make("mlp", decoder=decoder), torch.randn(5, 4, generator=generator(0, "hidden"))
     pairs = torch.stack((torch.full((5,), 3), torch.arange(5)))
     torch.testing.assert_close(model.score_with_all(hidden[3], hidden), model.score(hidden, pairs))
+
+
+def test_a_linear_decoder_is_an_inner_product(graph: Graph) -> None:
+    """Of w * h_i and h_j, so an index for inner products finds its best pairs; at first w is 1 / sqrt(D)."""
+    model = make("mlp", decoder="linear")
+    with torch.inference_mode():
+        hidden = model.encode(NodeFeatures.of(graph.features))
+    torch.testing.assert_close(model.score(hidden, PAIRS), (hidden @ hidden.T)[PAIRS[0], PAIRS[1]] / 2)
 
 
 def test_only_an_mlp_needs_no_graph(graph: Graph) -> None:

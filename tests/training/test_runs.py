@@ -182,8 +182,19 @@ def test_a_student_starts_with_what_it_takes_from_its_teacher(lessons, student) 
     assert near == {"fresh": False, "decoder": True, "teacher": True}
     first = lessons.teacher.encoder.layers[0]
     together = first.own.weight + first.neighbor.weight
+    models["linear"] = student(start="teacher", decoder="linear", **still).model
     near = {start: torch.allclose(model.encoder.layers[0].weight, together) for start, model in models.items()}
-    assert near == {"fresh": False, "decoder": False, "teacher": True}
+    assert near == {"fresh": False, "decoder": False, "teacher": True, "linear": True}
+    assert models["linear"].decoder.hidden is None
+
+
+def test_a_linear_decoder_learns(student, tmp_path) -> None:
+    short, long = (
+        student("llp", workspace=tmp_path / str(epochs), start="fresh", decoder="linear", max_epochs=epochs)
+        for epochs in (1, 30)
+    )
+    assert long.fit.valid_score > short.fit.valid_score
+    assert long.fit.history[-1]["loss"] < short.fit.history[-1]["loss"]
 
 
 def test_a_plain_mlp_takes_nothing_from_a_teacher(
