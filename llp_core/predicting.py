@@ -134,7 +134,7 @@ class Predictor:
             among: int64 [C], distinct, who may be a partner; without it every node.
         """
         candidates = torch.arange(len(self.node_ids)) if among is None else among
-        hidden = self._encode(candidates)
+        hidden = self._encode(among)
         own = hidden if among is None else self._encode(nodes)
         place = torch.full((len(self.node_ids),), -1)
         place[candidates] = torch.arange(candidates.numel())
@@ -152,10 +152,10 @@ class Predictor:
                 progress.advance()
         return Recommended(*(torch.cat(columns) for columns in zip(*parts, strict=True)))
 
-    def _encode(self, nodes: Tensor) -> Tensor:
-        device = next(self.model.parameters()).device
-        whole = nodes.numel() == len(self.node_ids)
-        return self.model.encode(NodeFeatures.of(self.features if whole else select_rows(self.features, nodes), device))
+    def _encode(self, nodes: Tensor | None) -> Tensor:
+        """Representations of some nodes, or of all of them."""
+        features = self.features if nodes is None else select_rows(self.features, nodes)
+        return self.model.encode(NodeFeatures.of(features, next(self.model.parameters()).device))
 
 
 def _together(known: tuple[str, ...], given: tuple[str, ...]) -> tuple[tuple[str, ...], Tensor]:

@@ -58,7 +58,7 @@ def test_pairs_score_as_the_model_scores_them(predictor: Predictor, every_pair: 
     torch.testing.assert_close(predictor.score(pairs), every_pair[pairs[0], pairs[1]])
 
 
-@pytest.mark.parametrize("among", [None, [3, 10, 11, 12, 60, 350]])
+@pytest.mark.parametrize("among", [None, [3, 10, 11, 12, 60, 350], list(range(399, -1, -1))])
 def test_the_best_of_all_pairs_without_a_link(
     predictor: Predictor, every_pair: torch.Tensor, among: list[int] | None
 ) -> None:
