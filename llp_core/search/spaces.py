@@ -91,6 +91,7 @@ PHASES: tuple[Phase, ...] = (
             "student.negatives": _NEGATIVES,
             "student.average": _AVERAGE,
             "student.layers": IntDistribution(1, 3),
+            "student.decoder": CategoricalDistribution(("mlp", "linear")),
         },
     ),
     Phase(
