@@ -6,10 +6,9 @@ from typing import Any
 
 import yaml
 
-from llp_core.config import load_params
 from llp_core.names import ALL_EDGES, EDGE_GROUPS, SETTINGS
 from llp_core.registry.records import METRICS, PARAMS
-from llp_core.registry.versions import open_version, version_folder
+from llp_core.registry.versions import open_version, served_method, version_folder
 from llp_core.store import read_json
 
 METRICS_SHOWN = ("hits_at_20", "mrr")
@@ -18,7 +17,7 @@ METRICS_SHOWN = ("hits_at_20", "mrr")
 def figures_of(root: Path, number: int) -> dict[str, float]:
     """The served method's figures of a version: "production old-new hits_at_20" -> share."""
     folder = version_folder(root, number)
-    method = load_params(folder / PARAMS).gate.method
+    method = served_method(root, number)
     found: dict[str, float] = {}
     for setting in SETTINGS:
         groups = read_json(folder / setting / METRICS).get(method, {})

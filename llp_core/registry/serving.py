@@ -5,13 +5,13 @@ from pathlib import Path
 from torch import Tensor
 
 from llp_core import paths
-from llp_core.config import Params, load_params
+from llp_core.config import Params
 from llp_core.datasets.columns import FeatureEncoder
 from llp_core.datasets.files import read_nodes
 from llp_core.errors import InputError
 from llp_core.names import Setting
-from llp_core.registry.records import ENCODER, PARAMS, ModelVersion
-from llp_core.registry.versions import open_version, version_folder
+from llp_core.registry.records import ENCODER, ModelVersion
+from llp_core.registry.versions import open_version, served_method, version_folder
 from llp_core.types import Graph
 
 
@@ -22,8 +22,7 @@ def served_student(root: Path, number: int, setting: Setting) -> Path:
         InputError: there is no such version, or it is not as it was written.
     """
     open_version(root, number)
-    folder = version_folder(root, number)
-    return folder / setting / load_params(folder / PARAMS).gate.method
+    return version_folder(root, number) / setting / served_method(root, number)
 
 
 def encoder_of(root: Path, number: int) -> FeatureEncoder | None:

@@ -7,10 +7,12 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+import yaml
+
 from llp_core import paths
 from llp_core.errors import InputError
 from llp_core.locks import locked
-from llp_core.registry.records import CHAMPION, MANIFEST, Champion, ModelVersion, folder_name
+from llp_core.registry.records import CHAMPION, MANIFEST, PARAMS, Champion, ModelVersion, folder_name
 from llp_core.store import read_json, sha256, write_json
 
 
@@ -58,6 +60,19 @@ def read_version(root: Path, number: int) -> ModelVersion:
         return ModelVersion.from_json(read_json(path))
     except (LookupError, TypeError) as error:
         raise InputError(f"{path}: it does not describe a version of the models ({error}).") from None
+
+
+def served_method(root: Path, number: int) -> str:
+    """Of which method the students are that a version serves. Its other settings may be those of another release.
+
+    Raises:
+        InputError: its settings do not say it.
+    """
+    path = version_folder(root, number) / PARAMS
+    try:
+        return str(yaml.safe_load(path.read_text(encoding="utf-8"))["gate"]["method"])
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, LookupError, TypeError) as error:
+        raise InputError(f"{path}: it does not say which method is served ({error}).") from None
 
 
 def open_version(root: Path, number: int) -> ModelVersion:

@@ -55,6 +55,17 @@ def test_list_and_history(two: Path) -> None:
     assert lines == ["- -> 1      promoted      the first", "1 -> 2      promoted      a little better"]
 
 
+def test_versions_of_another_release_are_listed(two: Path) -> None:
+    """A setting that came later is missing there, and one that went is too many; what was served is known."""
+    path = two / "models/v0001/params.yaml"
+    path.write_text(path.read_text().replace("decoder: mlp", "gone: 1"))
+    before, _ = (line.split() for line in llp("list").splitlines()[1:])
+    assert before[0] == "1"
+    assert float(before[-1]) > 0
+    path.write_text("gate: {}")
+    failing(InputError, "models/v0001/params.yaml: it does not say which method is served", "list")
+
+
 def test_show(two: Path) -> None:
     assert llp("show").startswith("# Model v0002\n")
     assert llp("show", "1").startswith("# Model v0001\n")
