@@ -166,3 +166,15 @@ def test_a_model_of_another_data_set_or_none_in_use(project: Path) -> None:
     change(project, {"data": {"name": "cora"}})
     with pytest.raises(InputError, match="v0001: it was trained on data set files, the present one is cora"):
         Predictor.open(project, 1)
+
+
+def test_nodes_of_a_data_set_without_columns(served: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("llp_core.predicting.encoder_of", lambda root, version: None)
+    with pytest.raises(InputError, match=r"new\.csv: data set files is not made of columns"):
+        Predictor.open(served, 1, nodes=Path("new.csv"))
+
+
+def test_a_name_that_is_nearly_right(predictor: Predictor) -> None:
+    known = predictor.node_ids[7]
+    with pytest.raises(InputError, match=f"no node has this id .* Is .*'{known}'.* meant"):
+        predictor.find([predictor.node_ids[0], f"{known}x"])
