@@ -2,7 +2,8 @@
 
 A new process, the host, makes the contestants again for one thread each, and forks the workers: they share its memory,
 so that a graph and its features are there once however many workers there are. Nothing in the host computes with more
-than one thread before it forks, which is what makes a fork safe. Whoever does not answer in time is killed.
+than one thread before it forks, which is what makes a fork safe. The clock starts when all workers stand ready. Whoever
+does not answer in time is killed.
 """
 
 import gc
@@ -10,19 +11,20 @@ import multiprocessing
 import os
 import signal
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from itertools import cycle, islice
 from multiprocessing.connection import Connection
-from multiprocessing.context import SpawnProcess
-from typing import Protocol
+from multiprocessing.process import BaseProcess
+from typing import Any, Protocol
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from llp_core.bench.subject import Subject
-from llp_core.errors import LLPError
 from llp_core.latency import Scorer, percentile
 from llp_core.latency.measuring import random_requests
 from llp_core.sampling import generator
@@ -30,11 +32,11 @@ from llp_core.sampling import generator
 _STEP_SECONDS = 600
 """The host may take so long to make its contestants, or for one of them, beside the seconds of the loop."""
 _WORKER_SECONDS = 60
-"""A worker may take so long beside the seconds of the loop."""
+"""A worker may take so long to get ready, to be told when to start, or beside the seconds of the loop."""
 _REQUESTS = 256
 """Drawn for each worker, which repeats them."""
-_START_SECONDS = 0.2
-"""From the first fork to the first request."""
+_START_SECONDS = 0.1
+"""From when all workers are ready to the first request, so that each knows of it by then."""
 
 
 class Loadable(Protocol):
@@ -67,8 +69,11 @@ class LoopResult:
 
 def closed_loop(
     source: Loadable, names: Collection[str], pairs: int, seconds: float, workers: Sequence[int], seed: int
-) -> Iterator[LoopResult]:
+) -> Iterator[LoopResult | str]:
     """Runs the contestants of these names in turn, each with each number of workers, on the CPU.
+
+    A failure is yielded in words. It ends the loops of one contestant; those of the others follow, unless it is the
+    host that fails.
 
     Args:
         source: of the subject; loaded in the host.
@@ -77,18 +82,18 @@ def closed_loop(
         seconds: of each loop.
         workers: how many at once; one loop for each number.
         seed: of the requests.
-
-    Raises:
-        LLPError: a process failed, or took longer than it may.
     """
     context = multiprocessing.get_context("spawn")
     own, other = context.Pipe(duplex=False)
-    process = context.Process(target=_host, args=(other, source, tuple(names), pairs, seconds, tuple(workers), seed))
+    loops = partial(_loops, source, tuple(names), pairs, seconds, tuple(workers), seed)
+    process = context.Process(target=_host, args=(other, loops))
     process.start()
     other.close()
     try:
-        while (found := _receive(own, process, _STEP_SECONDS + seconds)) is not None:
+        while (found := _receive(own, process, "its process", _STEP_SECONDS + seconds)) is not None:
             yield found
+    except (ChildProcessError, TimeoutError) as error:
+        yield str(error)
     finally:
         with suppress(ProcessLookupError, PermissionError):  # the host leads a group, which its workers belong to
             if process.pid is not None and os.getpgid(process.pid) == process.pid:
@@ -98,50 +103,60 @@ def closed_loop(
         own.close()
 
 
-def _receive(connection: Connection, process: SpawnProcess, seconds: float) -> LoopResult | None:
-    """The next result; None after the last."""
-    if not connection.poll(seconds):
-        raise LLPError(f"closed loop: no answer within {seconds:.0f} seconds. Leave out what hangs with --contestant.")
+def _receive(connection: Connection, process: BaseProcess, who: str, seconds: float) -> Any:
+    """The next that a process sends.
+
+    Raises:
+        ChildProcessError: it ended before that.
+        TimeoutError: nothing came within these seconds.
+    """
+    if not connection.poll(max(seconds, 0)):
+        raise TimeoutError(f"{who} did not answer within {seconds:.0f} seconds. Leave out what hangs with --contestant")
     try:
-        found: LoopResult | str | None = connection.recv()
-    except EOFError:
+        return connection.recv()
+    except (EOFError, ConnectionError):
         process.join()
-        raise LLPError(
-            f"closed loop: its process ended with code {process.exitcode}; if that is -9, there was too little memory"
-        ) from None
-    if isinstance(found, str):
-        raise LLPError(f"closed loop: {found}")
-    return found
+        told = f"{who} ended with code {process.exitcode}; if that is -9, there was too little memory"
+        raise ChildProcessError(told) from None
 
 
-def _host(
-    connection: Connection,
-    source: Loadable,
-    names: Collection[str],
-    pairs: int,
-    seconds: float,
-    workers: Sequence[int],
-    seed: int,
-) -> None:
-    """The body of the host: sends each result, then None; or, in words, what went wrong."""
+def _host(connection: Connection, loops: Callable[[], Iterator[LoopResult | str]]) -> None:
+    """The body of the host: sends each result or, in words, what went wrong; then None."""
     os.setsid()  # Ctrl-C reaches the parent alone, which ends this group
     torch.set_num_threads(1)
+    with suppress(BrokenPipeError):  # the parent is gone
+        for found in loops():
+            connection.send(found)
+        connection.send(None)
+
+
+def _loops(
+    source: Loadable, names: Collection[str], pairs: int, seconds: float, workers: Sequence[int], seed: int
+) -> Iterator[LoopResult | str]:
     try:
         subject = source.load(torch.device("cpu"))
         nodes = subject.features.num_nodes
         asked = [_requests(nodes, pairs, generator(seed, "closed loop", number)) for number in range(max(workers))]
         for contestant in subject.contestants(threads=1, names=names, timed_only=True):
-            if contestant.scorer is None:
-                continue
-            _warm_up(contestant.scorer, asked[0][:2])
-            for count in workers:
-                times = _run_workers(contestant.scorer, asked[:count], seconds)
-                connection.send(_result(contestant.name, times))
-        connection.send(None)
-    except BrokenPipeError:  # the parent is gone
-        return
+            if contestant.scorer is not None:
+                yield from _loops_of(contestant.name, contestant.scorer, asked, seconds, workers)
     except Exception as error:  # whatever it is, the parent tells it
-        connection.send(f"{type(error).__name__}: {error}")
+        yield _told(error)
+
+
+def _loops_of(
+    name: str, scorer: Scorer, asked: Sequence[list[Tensor]], seconds: float, workers: Sequence[int]
+) -> Iterator[LoopResult | str]:
+    try:
+        _warm_up(scorer, asked[0][:2])
+        for count in workers:
+            yield _result(name, _run_workers(scorer, asked[:count], seconds))
+    except Exception as error:  # the others may still run
+        yield f"{name}: {_told(error)}"
+
+
+def _told(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
 
 
 def _requests(num_nodes: int, pairs: int, rng: torch.Generator) -> list[Tensor]:
@@ -156,23 +171,30 @@ def _warm_up(scorer: Scorer, requests: Sequence[Tensor]) -> None:
 
 
 def _run_workers(scorer: Scorer, asked: Sequence[list[Tensor]], seconds: float) -> list[Tensor]:
-    """Of each worker, float64 [M + 1]: when it began, and when each request was answered, in seconds."""
+    """Of each worker, float64 [M + 1]: when it began, and when each request was answered, in seconds.
+
+    Raises:
+        ChildProcessError: a worker ended.
+        TimeoutError: a worker took longer than it may.
+    """
     context = multiprocessing.get_context("fork")
-    start = time.monotonic() + _START_SECONDS
     running = []
-    for requests in asked:
-        own, other = context.Pipe(duplex=False)
-        process = context.Process(target=_work, args=(other, scorer, requests, start, seconds), daemon=True)
-        process.start()
-        other.close()
-        running.append((own, process))
     try:
-        answers = []
+        for requests in asked:
+            own, other = context.Pipe()
+            process = context.Process(target=_work, args=(other, scorer, requests, seconds), daemon=True)
+            process.start()
+            other.close()  # so that the worker's end shows
+            running.append((own, process))
+        for own, process in running:
+            _receive(own, process, "a worker", _WORKER_SECONDS)
+        start = time.monotonic() + _START_SECONDS
         for own, _ in running:
-            if not own.poll(max(start + seconds + _WORKER_SECONDS - time.monotonic(), 0)):
-                raise TimeoutError(f"a worker did not end within {seconds + _WORKER_SECONDS:.0f} seconds")
-            answers.append(torch.frombuffer(bytearray(own.recv_bytes()), dtype=torch.float64))
-        return answers
+            with suppress(ConnectionError):  # it ended, which the next line finds
+                own.send(start)
+        last = start + seconds + _WORKER_SECONDS
+        answers = [_receive(own, process, "a worker", last - time.monotonic()) for own, process in running]
+        return [torch.from_numpy(times) for times in answers]
     finally:
         for own, process in running:
             process.kill()
@@ -181,16 +203,23 @@ def _run_workers(scorer: Scorer, asked: Sequence[list[Tensor]], seconds: float) 
 
 
 @torch.inference_mode()
-def _work(connection: Connection, scorer: Scorer, requests: Sequence[Tensor], start: float, seconds: float) -> None:
-    """The body of a worker: one request after the other from `start` on; at least three."""
+def _work(connection: Connection, scorer: Scorer, requests: Sequence[Tensor], seconds: float) -> None:
+    """The body of a worker: says that it is ready, is told when to start, and sends its times.
+
+    It answers one request after the other until the seconds are over; at least three.
+    """
     gc.disable()
     endless = cycle(requests)
+    connection.send(None)
+    if not connection.poll(_WORKER_SECONDS):  # the host is gone
+        os._exit(1)
+    start = connection.recv()
     time.sleep(max(start - time.monotonic(), 0))
     times = [time.monotonic()]
     while times[-1] < start + seconds or len(times) < 4:
         scorer.online(next(endless))
         times.append(time.monotonic())
-    connection.send_bytes(torch.tensor(times, dtype=torch.float64).numpy().tobytes())
+    connection.send(np.array(times))
     os._exit(0)  # what the host would do at its end is not this process's business
 
 

@@ -93,8 +93,7 @@ def run_benchmark(source: Loadable, asked: BenchOptions) -> Benchmark:
         Entrant(one.name, one.family, one.note, one.exact, one.scorer is not None, hits.get(one.name)) for one in chosen
     )
     rows = [row for one in timed for row in _rows(one, entrants, rng)]
-    rows += _loop_rows(source, entrants, asked)
-    notes = () if asked.workers else ("Closed loop: left out; its workers are forked, and share a CPU's memory alone.",)
+    loop_rows, notes = _loops(source, entrants, asked)
     return Benchmark(
         name=subject.name,
         nodes=subject.features.num_nodes,
@@ -108,9 +107,9 @@ def run_benchmark(source: Loadable, asked: BenchOptions) -> Benchmark:
         seconds=asked.latency.seconds,
         seed=asked.seed,
         entrants=entrants,
-        rows=tuple(rows),
+        rows=(*rows, *loop_rows),
         best=tuple(best for one in timed for best in _best(one, entrants, rng)),
-        notes=notes,
+        notes=tuple(notes),
         machine=machine(),
     )
 
@@ -155,13 +154,18 @@ def _rows(timed: Timed, entrants: Sequence[Entrant], rng: torch.Generator) -> It
         )
 
 
-def _loop_rows(source: Loadable, entrants: Sequence[Entrant], asked: BenchOptions) -> list[BenchRow]:
+def _loops(source: Loadable, entrants: Sequence[Entrant], asked: BenchOptions) -> tuple[list[BenchRow], list[str]]:
+    """Rows of the closed loop, and notes on what is missing there."""
+    if not asked.workers:
+        return [], ["Closed loop: left out; its workers are forked, and share a CPU's memory alone."]
     ran = {entrant.name: entrant for entrant in entrants if entrant.ran}
     pairs = LOOP_PAIRS if LOOP_PAIRS in asked.latency.pairs else min(asked.latency.pairs)
-    rows = []
+    rows, notes = [], []
     with Progress(len(ran) * len(asked.workers), "closed loop") as progress:
-        loops = closed_loop(source, ran, pairs, asked.latency.seconds, asked.workers, asked.seed)
-        for found in loops if asked.workers else ():
+        for found in closed_loop(source, ran, pairs, asked.latency.seconds, asked.workers, asked.seed):
+            if isinstance(found, str):
+                notes.append(f"Closed loop: {found}.")
+                continue
             entrant = ran[found.method]
             rows.append(
                 BenchRow(
@@ -174,7 +178,7 @@ def _loop_rows(source: Loadable, entrants: Sequence[Entrant], asked: BenchOption
                 )
             )
             progress.advance()
-    return rows
+    return rows, notes
 
 
 def _best(timed: Timed, entrants: Sequence[Entrant], rng: torch.Generator) -> Iterator[Best]:

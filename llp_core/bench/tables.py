@@ -65,18 +65,15 @@ def loop_table(found: Benchmark) -> Table | None:
         f"{what}, {count} worker{'s' * (count > 1)}" for count in workers for what in ("requests a second", "p99")
     ]
     cells = [
-        (
-            method,
-            *(
-                cell
-                for count in workers
-                for cell in (_count(of[count].per_second), _milliseconds(of[count].p99_seconds))
-            ),
-        )
+        (method, *(cell for count in workers for cell in _loop_cells(of.get(count))))
         for method, of in by_method.items()
     ]
     caption = f"Closed loop, {_pairs(rows[0].pairs)} a request; milliseconds; 1 thread a worker"
     return Table(caption, ("contestant", *header), tuple(cells))
+
+
+def _loop_cells(row: BenchRow | None) -> tuple[str, str]:
+    return (ABSENT, ABSENT) if row is None else (_count(row.per_second), _milliseconds(row.p99_seconds))
 
 
 def entrants_table(found: Benchmark) -> Table:

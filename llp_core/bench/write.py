@@ -37,8 +37,8 @@ def write_benchmark(folder: Path, found: Benchmark) -> None:
 
 
 def to_text(found: Benchmark) -> str:
-    """All tables, as Markdown that reads well in a terminal."""
-    return "\n\n".join([f"{title(found)}\n{subtitle(found)}", *map(to_markdown, tables(found))])
+    """All tables, as Markdown that reads well in a terminal, then the notes."""
+    return "\n\n".join([f"{title(found)}\n{subtitle(found)}", *map(to_markdown, tables(found)), *found.notes])
 
 
 def to_json_line(found: Benchmark) -> str:

@@ -1,6 +1,7 @@
 """Subjects that take a moment, with contestants that need no compiler; the closed loop's processes import this."""
 
 import os
+import signal
 import time
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, fields
@@ -40,11 +41,24 @@ class Broken(Slow):
         raise ArithmeticError("no such sum")
 
 
+class Mortal(Slow):
+    """Answers in one process, and kills any that is forked from it."""
+
+    def __init__(self) -> None:
+        self.home: int | None = None
+
+    def online(self, pairs: Tensor) -> Tensor:
+        self.home = self.home or os.getpid()
+        if os.getpid() != self.home:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().online(pairs)
+
+
 EXTRA: dict[str, Scorer] = {"slow": Slow(), "broken": Broken()}
 
 
 class TinySubject(Subject):
-    """Its contestants: the two models, one that cannot run, and one of `EXTRA`."""
+    """Its contestants: the two models, one that cannot run, one that cannot be forked, and one of `EXTRA`."""
 
     extra = "slow"
 
@@ -52,6 +66,7 @@ class TinySubject(Subject):
         made = (
             Entry("full GNN", "GNN", GraphScorer(self.teacher, self.features, self.graph), "all neighbours", True),
             Entry("int9", "student", None, "no such kernel here", False),
+            Entry("mortal", "heuristic", Mortal(), "one process", False),
             Entry("eager", "student", TorchStudent(self.student, self.features), "torch", True),
             Entry(self.extra, "heuristic", EXTRA[self.extra], "sums ids", False),
         )

@@ -9,6 +9,7 @@ from bench_source import TinySource
 
 from llp_core.bench.products import PRODUCTS
 from llp_core.bench.run import BenchOptions, options, run_benchmark
+from llp_core.bench.write import to_text
 from llp_core.config import LatencyParams
 from llp_core.contestants import NAMES
 from llp_core.errors import InputError
@@ -41,6 +42,15 @@ def test_every_contestant_in_every_regime() -> None:
         ("eager", True, False),
         ("slow", True, False),
     ]
+
+
+def test_rows_outlive_a_closed_loop_that_fails() -> None:
+    found = run_benchmark(TinySource(), replace(ASKED, names=("mortal", "slow"), workers=(1, 2)))
+    assert [row.method for row in found.of("online", 1)] == ["mortal", "slow", PRODUCTS]
+    assert [(row.method, row.workers) for row in found.of("closed loop")] == [("slow", 1), ("slow", 2)]
+    (note,) = found.notes
+    assert note.startswith("Closed loop: mortal: ChildProcessError: a worker ended with code -9;")
+    assert note in to_text(found)
 
 
 def test_what_a_row_holds() -> None:

@@ -59,6 +59,13 @@ def test_closed_loop(benchmark: Benchmark) -> None:
     assert shown.loop_table(replace(benchmark, rows=benchmark.of("online"))) is None
 
 
+def test_a_loop_that_failed_is_absent(benchmark: Benchmark) -> None:
+    alone = replace(benchmark.of("closed loop")[0], method="full GNN")
+    table = shown.loop_table(replace(benchmark, rows=(*benchmark.rows, alone)))
+    assert table is not None
+    assert table.rows[1] == ("full GNN", "5,000", "0.600", "–", "–")
+
+
 def test_one_that_did_not_run_is_listed(benchmark: Benchmark) -> None:
     assert shown.entrants_table(benchmark).rows[-1] == (
         "int9",

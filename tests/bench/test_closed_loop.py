@@ -1,16 +1,18 @@
 """Workers answer one request after the other, and none of them can hold up the rest for ever."""
 
 import multiprocessing
+import os
+import signal
 import time
+from collections.abc import Iterator
 
 import pytest
 import torch
-from bench_source import DeadSource, Slow, TinySource
+from bench_source import DeadSource, Mortal, Slow, TinySource
 from torch import Tensor
 
 from llp_core.bench import closed_loop as module
 from llp_core.bench.closed_loop import closed_loop
-from llp_core.errors import LLPError
 
 REQUESTS = [torch.tensor([[0], [1]])]
 
@@ -22,6 +24,20 @@ def test_workers_answer_at_the_same_time() -> None:
     assert 0.002 <= one.p50_seconds <= one.p95_seconds <= one.p99_seconds
     assert one.per_second <= 500
     assert three.per_second > 1.5 * one.per_second  # they sleep, so that cores do not count
+
+
+def test_the_clock_starts_when_all_workers_are_ready() -> None:
+    class Late(list[list[Tensor]]):
+        """Between one fork and the next passes more time than a loop takes."""
+
+        def __iter__(self) -> Iterator[list[Tensor]]:
+            for requests in super().__iter__():
+                time.sleep(0.5)
+                yield requests
+
+    times = module._run_workers(Slow(), Late([REQUESTS] * 3), seconds=0.3)
+    begun = max(float(moments[0]) for moments in times)
+    assert all(float(moments[-1]) - begun > 0.15 for moments in times)  # the last to begin had company all along
 
 
 def test_a_slow_worker_answers_three_requests_at_least() -> None:
@@ -46,22 +62,36 @@ def test_a_worker_that_hangs_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
             time.sleep(1000)
             return pairs.sum(0).float()
 
-    monkeypatch.setattr(module, "_WORKER_SECONDS", 0.1)
-    with pytest.raises(TimeoutError, match="a worker did not end within"):
+    monkeypatch.setattr(module, "_WORKER_SECONDS", 0.5)
+    with pytest.raises(TimeoutError, match="a worker did not answer within 1 seconds"):
         module._run_workers(Stuck(), [REQUESTS] * 2, seconds=0.1)
     assert multiprocessing.active_children() == []
 
 
-def test_what_fails_in_the_host_is_told() -> None:
-    names = ["eager", "int9", "broken"]
+@pytest.mark.parametrize("dies", ["before the start", "at a request"])
+def test_a_worker_that_dies_holds_up_nobody(monkeypatch: pytest.MonkeyPatch, dies: str) -> None:
+    scorer = Mortal()
+    scorer.home = -1
+    if dies == "before the start":
+        monkeypatch.setattr(module.gc, "disable", lambda: os.kill(os.getpid(), signal.SIGKILL))
+    began = time.monotonic()
+    with pytest.raises(ChildProcessError, match="a worker ended with code -9; if that is -9, there was too little"):
+        module._run_workers(scorer, [REQUESTS] * 2, seconds=0.1)
+    assert time.monotonic() - began < module._WORKER_SECONDS / 2
+    assert multiprocessing.active_children() == []
+
+
+def test_the_others_go_on_where_one_fails() -> None:
+    names = ["mortal", "eager", "int9", "broken"]
     loops = closed_loop(TinySource(extra="broken"), names, pairs=2, seconds=0.05, workers=(1, 2), seed=0)
-    assert [(found.method, found.workers) for found in (next(loops), next(loops))] == [("eager", 1), ("eager", 2)]
-    with pytest.raises(LLPError, match="closed loop: ArithmeticError: no such sum"):
-        next(loops)
+    first, *found, last = [loop if isinstance(loop, str) else (loop.method, loop.workers) for loop in loops]
+    assert first == "mortal: ChildProcessError: a worker ended with code -9; if that is -9, there was too little memory"
+    assert found == [("eager", 1), ("eager", 2)]
+    assert last == "broken: ArithmeticError: no such sum"
     assert multiprocessing.active_children() == []
 
 
 def test_a_host_that_dies_is_told() -> None:
-    with pytest.raises(LLPError, match="its process ended with code 9"):
-        next(closed_loop(DeadSource(), ["eager"], pairs=2, seconds=0.05, workers=(1,), seed=0))
+    (told,) = closed_loop(DeadSource(), ["eager"], pairs=2, seconds=0.05, workers=(1,), seed=0)
+    assert told == "its process ended with code 9; if that is -9, there was too little memory"
     assert multiprocessing.active_children() == []
