@@ -13,6 +13,7 @@ from torch import Tensor
 
 from llp_core.bench import closed_loop as module
 from llp_core.bench.closed_loop import closed_loop
+from llp_core.bench.result import MEANINGS
 
 REQUESTS = [torch.tensor([[0], [1]])]
 
@@ -54,6 +55,10 @@ def test_the_first_request_of_each_worker_is_left_out() -> None:
     found = module._result("x", times)
     assert (found.requests, found.p50_seconds, found.p99_seconds) == (3, 1.0, 2.0)
     assert found.per_second == pytest.approx(2 / 3 + 1)
+
+
+def test_readers_are_told_that_requests_repeat() -> None:
+    assert f"repeats {module._REQUESTS} requests" in MEANINGS["closed loop"]
 
 
 def test_a_worker_that_hangs_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
