@@ -77,7 +77,9 @@ def time_in_rounds(
     The first two requests of each are apart: the first is kept as such, the second is not counted; the faster of the
     two tells how long one takes. In each round that follows, a method answers the first n of the round's requests, one
     after the other; n is as many as fit into a round's share of the seconds, and at least one. Another method begins
-    each round, so that a drift of the machine favours none.
+    each round, so that a drift of the machine favours none. A warm cache may favour one: unless it begins the round, a
+    method follows the same other one each time, and finds what rows that one has just loaded for the same requests.
+    Where they are few it shows: docs/latency.md has figures.
 
     Args:
         calls: by method.
