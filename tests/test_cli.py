@@ -284,6 +284,24 @@ class TestReport:
         assert run(monkeypatch, "report", "--output", "mine") == 3
         assert (project / "mine" / "thesis.txt").read_text() == "years of work"
 
+    @pytest.mark.parametrize("made", [None, "no JSON", "[]", '{"stage": "bench latency"}'])
+    def test_a_page_called_report_is_no_report(
+        self, project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], made: str | None
+    ) -> None:
+        (project / "docs").mkdir()
+        (project / "docs" / "report.md").write_text("# The report")
+        if made is not None:
+            (project / "docs" / "made.json").write_text(made)
+        assert run(monkeypatch, "report", "--output", "docs") == 3
+        assert capsys.readouterr().err == "docs: it exists and is no earlier report. Name a new folder.\n"
+        assert (project / "docs" / "report.md").read_text() == "# The report"
+
+    def test_a_file_is_not_replaced(
+        self, project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert run(monkeypatch, "report", "--output", "params.yaml") == 3
+        assert capsys.readouterr().err.startswith("params.yaml: it exists and is no earlier report.")
+
 
 class TestCompletion:
     @pytest.mark.parametrize(
