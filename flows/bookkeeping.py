@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 from llp_core.dvc_repo import dvc_repo, unlocked
 from llp_core.errors import InputError, LLPError
+from llp_core.names import SETTINGS
 
 if TYPE_CHECKING:
     from dvc.repo import Repo
@@ -134,6 +135,29 @@ def stage_status(root: Path) -> dict[str, list[str]]:
         )
         reasons[stage.address] = own[stage.address] + comes_first
     return reasons
+
+
+def require_up_to_date(root: Path, settings: Iterable[str] = SETTINGS) -> None:
+    """Demands that what the last run left is of the present data and settings, whatever the report is of.
+
+    Args:
+        root: the project's folder.
+        settings: whose stages to look at, beside those that belong to none.
+
+    Raises:
+        InputError: a stage is not up to date.
+    """
+    looked_at = {"", *settings}
+    stale = [
+        address
+        for address, reasons in stage_status(root).items()
+        if reasons and address != "report" and address.partition("@")[2] in looked_at
+    ]
+    if stale:
+        raise InputError(
+            f"{', '.join(stale[:3])}{' and others' * (len(stale) > 3)}: not up to date, so that what the last run left "
+            "is not of the present data and settings. Run `llp run-flow full` first; `llp status` tells why."
+        )
 
 
 def _require_dependencies(stage: "Stage") -> None:

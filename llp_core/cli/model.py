@@ -185,17 +185,12 @@ def _told(verb: str, versions: list[int]) -> str:
 
 def _judge(root: Path) -> "Verdict":
     """The verdict on what the last run left, if that is of the present data and settings."""
-    from flows.bookkeeping import stage_status
+    from flows.bookkeeping import require_up_to_date
     from llp_core.config import load_params
     from llp_core.gate import judge as of
     from llp_core.registry import settle
 
     settle(root)
     params = load_params(PARAMS)
-    stale = [address for address, reasons in stage_status(root).items() if reasons and address != "report"]
-    if stale:
-        raise InputError(
-            f"{', '.join(stale[:3])}{' and others' * (len(stale) > 3)}: not up to date, so that what the last run left "
-            "is not of the present data and settings. Run `llp run-flow full` first."
-        )
+    require_up_to_date(root)
     return of(root, params)

@@ -171,11 +171,13 @@ def _last_report() -> Path:
 
 
 def _write_report(settings: list[Setting] | None, output: Path) -> Path:
+    from flows.bookkeeping import require_up_to_date
     from llp_core.report import load_context, write_report
     from llp_core.store import new_folder
 
     if output.exists() and not _may_be_replaced(output):
         raise InputError(f"{output}: it exists and is no earlier report. Name a new folder.")
+    require_up_to_date(Path.cwd(), settings or SETTINGS)
     context = load_context(Path(), settings or SETTINGS)
     with new_folder(output, {"stage": "report", "data": context.data.name}) as folder:
         write_report(folder, context)

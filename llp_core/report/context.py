@@ -132,7 +132,7 @@ class ReportContext:
     Attributes:
         commit: of the project's folder, or "unknown".
         dirty: whether files differed from that commit; None where there is none.
-        params: all settings.
+        params: all settings, as params.yaml holds them now.
         machine: the one the report was made on.
         findings: of the checks of nodes and edges.
         settings: what was found in each setting; at least one.
@@ -153,6 +153,8 @@ class ReportContext:
 
 def load_context(root: Path, settings: Sequence[Setting]) -> ReportContext:
     """Reads what the stages before the report have left.
+
+    It does not ask whether they are up to date with params.yaml, whose settings it takes.
 
     Args:
         root: the project's folder.

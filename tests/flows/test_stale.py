@@ -2,9 +2,12 @@
 
 import pytest
 from tiny_project import Project
+from typer.testing import CliRunner
 
-from flows.bookkeeping import stage_status
+from flows.bookkeeping import require_up_to_date, stage_status
+from llp_core.cli.app import app
 from llp_core.cli.params_file import change_params
+from llp_core.errors import InputError
 from llp_core.names import SETTINGS
 
 pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep.value:DeprecationWarning")
@@ -53,3 +56,15 @@ def test_stages_that_a_setting_makes_stale(
 def test_the_reason_is_told(done: Project) -> None:
     change_params(done.root / "params.yaml", {"tuned.production.student.margin": 0.7})
     assert stage_status(done.root)["student@production"] == ["tuned.production.student.margin changed from None to 0.7"]
+
+
+def test_no_page_shows_new_settings_beside_old_figures(done: Project) -> None:
+    require_up_to_date(done.root)
+    change_params(done.root / "params.yaml", {"tuned.production.student.margin": 0.7})
+    with pytest.raises(InputError, match=r"^student@production, evaluate@production, latency@production: not up to"):
+        CliRunner().invoke(app, ["report", "--setting", "production", "--output", "page"], catch_exceptions=False)
+    assert not (done.root / "page").exists()
+    require_up_to_date(done.root, ["transductive", "cold_start"])  # nothing of these changed
+    change_params(done.root / "params.yaml", {"data.name": "files"})  # that is of all settings
+    with pytest.raises(InputError, match=r"^download, prepare, .* and others: not up to date"):
+        require_up_to_date(done.root, ["transductive"])
