@@ -213,7 +213,7 @@ class TunedSections(Section):
 
 
 class TunedParams(Section):
-    """What holds in one setting of link prediction alone, as a search found it for the data set."""
+    """What holds in one setting of link prediction alone, as it was found for the data set."""
 
     transductive: TunedSections
     production: TunedSections

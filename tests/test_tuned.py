@@ -1,4 +1,4 @@
-"""What searches found: how it is read, replaced, and what of it is committed."""
+"""What was found for data sets: how it is read, replaced, and what of it is committed."""
 
 from pathlib import Path
 
@@ -35,9 +35,15 @@ def test_params_yaml_holds_what_was_found_for_its_data_set() -> None:
 def test_what_is_committed_holds(path: Path, params: Params) -> None:
     for_dataset(params, path.stem)
     assert path.stem in {"default", *DATASETS}
-    assert path.read_text().startswith("# Settings for data set")
+    head = tuned._HEADER.format(dataset=path.stem)
+    assert path.read_text().startswith("# Settings for data sets" if path.stem == "default" else head)
     held = list(yaml.safe_load(path.read_text()))
     assert held == [setting for setting in SETTINGS if setting in held or path.stem == "default"]
+
+
+def test_the_defaults_change_nothing_yet() -> None:
+    """Their head, docs/cli.md and the help of `llp run-flow full` say so."""
+    assert tuned_settings("files") == dict.fromkeys(SETTINGS, EMPTY)
 
 
 def test_a_data_set_without_a_file_gets_the_defaults(folder: Path) -> None:

@@ -58,9 +58,10 @@ def full(
     Stages that are up to date are not run again. --dataset and --set change params.yaml, once all of it is
     found to hold, as `dvc exp run -S` does: what DVC records must be what ran. Its comments stay.
 
-    --dataset also fills section `tuned` with what a search found for the data set, in each setting of link
-    prediction, or else with what serves other data sets well. Naming the present data set takes back changes of
-    `tuned`. --set SECTION.KEY holds in every setting of link prediction, also where `tuned` held another value.
+    --dataset also fills section `tuned` with what was found for the data set, by hand or by a search, in each
+    setting of link prediction; where nothing was found, the values of params.yaml hold. Naming the present data set
+    takes back changes of `tuned`. --set SECTION.KEY holds in every setting of link prediction, also where `tuned`
+    held another value.
 
     For example:
 

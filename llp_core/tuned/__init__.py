@@ -1,4 +1,4 @@
-"""Settings that searches found: a YAML file for each data set, and default.yaml for those that have none.
+"""Settings found by hand or by a search: a YAML file for each data set, and default.yaml for those that have none.
 
 `llp run-flow full --dataset NAME` takes them over into section `tuned` of params.yaml. Stages read only that.
 """
@@ -24,7 +24,7 @@ DEFAULT = "default"
 
 _HEADER = """\
 # Settings for data set {dataset} that take the place of those in params.yaml: `--dataset {dataset}` picks them up.
-# A search writes them, one setting at a time, and notes under `found` what it saw:
+# Found by hand or by a search, as `found` tells; what is empty changes nothing. To search, one setting at a time:
 #     llp run-flow tune --dataset {dataset} --setting transductive --trials 100
 """
 
