@@ -2,9 +2,9 @@
 
     .venv/bin/python benchmarks/batching.py --nodes 40000 --nodes 235868
 
-Each row is a process of its own, which trains a few steps and validates once, at the settings of params.yaml with
-128 dense features and 4.1 edges a node. A step is a median; an epoch is a step times the steps of an epoch, validation
-without. Peak memory is that of the process while it trains, and what it held before. One JSON line last.
+Each row is a process of its own, which trains a few steps and validates once, at the teacher's settings of params.yaml
+with 128 dense features and 4.1 edges a node. A step is a median; an epoch is a step times the steps of an epoch,
+validation without. Peak memory is that of the process while it trains, and what it held before. One JSON line last.
 """
 
 import argparse
@@ -30,6 +30,7 @@ from llp_core.training import batching
 from llp_core.training.checkpoint import Checkpoint
 from llp_core.training.loop import Trainer
 from llp_core.training.objective import Objective
+from llp_core.training.runs import resolve_precision
 from llp_core.types import TrainingGraph
 
 FEATURES = 128
@@ -63,20 +64,28 @@ def random_graph(num_nodes: int) -> TrainingGraph:
 
 def measure(num_nodes: int, way: str) -> Row:
     """Trains `STEPS` steps, of which the first does not count, and validates."""
-    graph, settings = random_graph(num_nodes), load_params(paths.PARAMS).teacher
+    graph, params = random_graph(num_nodes), load_params(paths.PARAMS)
+    settings = params.teacher
     if way == "plain MLP, full":
         batching.ROWS_SHARE = 0
-    encoder, share = ("sage", settings.predicted_share) if way.startswith("teacher") else ("mlp", 1.0)
-    spec = ModelSpec(encoder=encoder, features=FEATURES, hidden=settings.hidden, layers=2, dropout=settings.dropout)
+    encoder, share = (settings.encoder, settings.predicted_share) if way.startswith("teacher") else ("mlp", 1.0)
+    spec = ModelSpec(
+        encoder=encoder,
+        features=FEATURES,
+        hidden=settings.hidden,
+        layers=settings.layers,
+        dropout=settings.dropout,
+    )
     model = LinkModel(spec, generator(0, "weights"))
-    objective = Objective(graph.edges, num_nodes, {"label": 1.0}, 1, None, generator(0, "sampling"))
+    objective = Objective(graph.edges, num_nodes, {"label": 1.0}, settings.negatives, None, generator(0, "sampling"))
     fanouts = settings.fanout_of_layers if way == "teacher, sampled" else None
     reuse_memory()
     forget_peak_memory()
     with tempfile.TemporaryDirectory() as folder:
         checkpoint, dropout = Checkpoint(Path(folder), ""), generator(0, "dropout")
+        precision = resolve_precision(params.run, torch.device("cpu"))
         trainer = Trainer(
-            model, graph, objective, settings, share, dropout, torch.bfloat16, checkpoint, scale=True, fanouts=fanouts
+            model, graph, objective, settings, share, dropout, precision, checkpoint, scale=True, fanouts=fanouts
         )
         model.train()
         steps = list(trainer._steps(0))
