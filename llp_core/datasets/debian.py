@@ -101,7 +101,7 @@ def build(packages: Iterable[str] | Path | None, section: str, output: Path) -> 
     )
     with store.new_folder(output, {"command": "llp dataset debian", "section": section}) as folder:
         _write(folder, nodes, edges, features, vocabulary)
-        sha256 = {file: _sha256(folder / file) for file in FILES}
+        sha256 = {file: store.sha256(folder / file) for file in FILES}
         store.write_json(folder / MANIFEST, dataclasses.asdict(summary) | {"sha256": sha256})
     return summary
 
@@ -175,11 +175,6 @@ def _build_date() -> str:
     return moment.date().isoformat()
 
 
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def _download(folder: Path, params: DataParams) -> None:
     """Copies a build from `debian` in the mirror where it has one, else the embedded snapshot."""
     mirror = params.mirror_folder()
@@ -201,7 +196,7 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
     manifest: dict[str, Any] = store.read_json(folder / MANIFEST)
     for file in FILES:
         path, expected = folder / file, manifest["sha256"][file]
-        found = _sha256(path) if path.is_file() else "no file"
+        found = store.sha256(path) if path.is_file() else "no file"
         if found != expected:
             raise InputError(
                 f"{path}: expected SHA-256 {expected} as in {MANIFEST}, found {found}. "
