@@ -6,6 +6,7 @@ import lzma
 import re
 import shutil
 import subprocess
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -55,7 +56,7 @@ def open_index(packages: Iterable[str] | Path | None) -> Iterator[tuple[Iterable
         try:
             with _OPENERS.get(packages.suffix, open)(packages, "rt", encoding="utf-8") as lines:
                 yield lines, str(packages)
-        except (OSError, EOFError, lzma.LZMAError, UnicodeDecodeError) as error:
+        except (OSError, EOFError, zlib.error, lzma.LZMAError, UnicodeDecodeError) as error:
             raise InputError(
                 f"{packages}: expected a Packages file of Debian (plain, .gz or .xz), got: {error}"
             ) from None

@@ -129,6 +129,17 @@ def test_an_index_that_is_missing_or_not_readable_is_an_error(tmp_path, name):
         list(lines)
 
 
+@pytest.mark.parametrize(("suffix", "pack"), [(".gz", gzip.compress), (".xz", lzma.compress)])
+def test_a_packed_index_that_is_damaged_is_an_error(tmp_path, suffix, pack):
+    path = tmp_path / f"Packages{suffix}"
+    packed = pack(INDEX.encode())
+    middle = len(packed) // 2
+    path.write_bytes(packed[:middle] + bytes(byte ^ 0xFF for byte in packed[middle:]))
+    message = f"^{re.escape(str(path))}: expected a Packages file of Debian"
+    with pytest.raises(InputError, match=message), open_index(path) as (lines, _):
+        list(lines)
+
+
 def program(folder, monkeypatch, script):
     path = folder / "apt-cache"
     path.write_text(f"#!/bin/sh\n{script}\n")
