@@ -24,6 +24,7 @@ from llp_core.datasets.files import read_nodes
 from llp_core.datasets.tables import Table
 from llp_core.evaluation import DEGREE_BOUNDS
 from llp_core.graph import degrees, pair_keys, undirected_keys
+from llp_core.report.blocks import escaped
 from llp_core.types import Graph
 
 Shares = NDArray[np.float64]
@@ -114,11 +115,11 @@ class DriftReport:
             yield f"| {name} | {count:,} | {100 * share:.1f} % |"
         yield "\n| moved | PSI | Jensen-Shannon |\n|---|---:|---:|"
         for shift in (self.degree, *self.features):
-            yield f"| {shift.name} | {shift.psi:.3f} | {shift.divergence:.3f} |"
+            yield f"| {escaped(shift.name)} | {shift.psi:.3f} | {shift.divergence:.3f} |"
         if self.features_compared > len(self.features):
             yield f"\nThe {len(self.features)} of {self.features_compared:,} features that moved most."
         if self.columns_gone:
-            yield f"\nOnly one of the two graphs has: {', '.join(self.columns_gone)}."
+            yield f"\nOnly one of the two graphs has: {', '.join(map(escaped, self.columns_gone))}."
 
 
 def drift_report(

@@ -144,6 +144,13 @@ def test_at_most_twenty_are_named(between) -> None:
     assert "The 20 of 30 features that moved most." in report.to_markdown()
 
 
+def test_names_of_columns_stay_text_in_markdown(between) -> None:
+    report = between(pd.DataFrame({"a|b<img>": [1, 2], "<i>": [1, 2]}), pd.DataFrame({"a|b<img>": [1, 2], "`": [1, 2]}))
+    lines = report.to_markdown().splitlines()
+    assert "| a\\|b&lt;img&gt; | 0.000 | 0.000 |" in lines
+    assert lines[-1] == "Only one of the two graphs has: &lt;i&gt;, \\`."
+
+
 def test_the_report_as_markdown_and_json() -> None:
     before, after = graph("abc", [("a", "b")]), graph("abcd", [("a", "b"), ("c", "d")])
     report = drift_report(before, after)
