@@ -24,9 +24,10 @@ class FilesParams(Section):
     target: str
     """Column of the edges file that holds the id of its other end."""
     weight: str | None
-    """Column of the edges file with the edge's weight, or null."""
+    """Column of the edges file with the edge's weight, or null. Kept and checked; no split and no model uses it."""
     time: str | None
-    """Column of the edges file with the edge's time, or null."""
+    """Column of the edges file with the edge's time, or null. Kept and checked; no split and no model uses it:
+    production draws its later edges by a hash, not by time."""
     columns: dict[str, Literal["number", "category", "text", "ignore"]]
     """How to read a feature column, where the guess is wrong."""
     max_words: Positive
