@@ -13,13 +13,14 @@ from llp_core.types import Graph
 
 
 def kept_graph(params: DataParams, folder: Path) -> Graph:
-    """The graph of `params.name`, brought once and kept in `folder`.
+    """The graph of `params.name`, brought once from each mirror, or without one, and kept in `folder`.
 
     Raises:
         InputError: its files cannot be had, or do not hold what they should.
     """
     dataset = get_dataset(params.name)
-    made = {"data": params.model_dump(mode="json")}
+    mirror = params.mirror_folder()
+    made = {"data": params.model_dump(mode="json"), "mirror": mirror and str(mirror.resolve())}
     with locked(folder.with_suffix(".lock")):
         if not _is_made(folder, made) or params.name == "files":  # the user's own files may have changed
             raw = folder.with_suffix(".raw")
@@ -37,4 +38,5 @@ def _is_made(folder: Path, made: Mapping[str, object]) -> bool:
         found = read_json(folder / "made.json")
     except InputError:
         return False
-    return bool(found.items() >= made.items())
+    # Before a graph noted its mirror it may have come from any; it is taken for one of this mirror.
+    return bool({"mirror": made["mirror"], **found}.items() >= made.items())
