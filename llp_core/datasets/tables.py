@@ -2,6 +2,8 @@
 
 import csv
 import itertools
+import os
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -146,8 +148,8 @@ def read_table(path: Path, name: str) -> Table:
         name: what errors call it.
 
     Raises:
-        InputError: the file is missing, empty, too large, not UTF-8, of another kind, or a row has too few or too
-            many values.
+        InputError: the file is missing, empty, too large, not UTF-8, of another kind, a row has too few or too many
+            values, or a quoted value has no end.
     """
     import pyarrow as pa
 
@@ -198,25 +200,58 @@ def _read_csv(path: Path, name: str) -> Any:
     header = next((fields for _, fields in _records(path)), None)
     if header is None:
         raise InputError(f"{name}: expected a header line with the names of the columns, found an empty file.")
-    return arrow_csv.read_csv(
+    data = arrow_csv.read_csv(
         path,
         parse_options=arrow_csv.ParseOptions(newlines_in_values=True),
         convert_options=arrow_csv.ConvertOptions(
             column_types=dict.fromkeys(header, pa.string()), strings_can_be_null=False
         ),
     )
+    if _may_be_open(path, data) and (line := _open_record(path)) is not None:
+        raise _not_closed(name, line)
+    return data
+
+
+def _may_be_open(path: Path, data: Any) -> bool:
+    """Whether a CSV file ends with a double quote and the last value of its table, with no quote after it.
+
+    All files do that end inside a quoted value, which the reader takes for whole; hardly any other does.
+    """
+    last = data.column(data.num_columns - 1)[-1].as_py() if data.num_rows else ""
+    end = b'"' + last.replace('"', '""').encode()
+    with path.open("rb") as file:
+        file.seek(-min(len(end), path.stat().st_size), os.SEEK_END)
+        return file.read() == end
+
+
+def _open_record(path: Path) -> int | None:
+    """The line that the last record of a CSV file starts at, if the file ends inside one of its quoted values."""
+    line, fields = deque(_lines(path), maxlen=1).pop()
+    # The empty line after the last one is a record of no values, unless it is part of a value.
+    return line if fields else None
 
 
 def _records(path: Path) -> Iterator[tuple[int, list[str]]]:
     """The line (from 1) that each record of a CSV file starts at, and its values; empty lines are left out."""
+    return ((line, fields) for line, fields in _lines(path) if fields)
+
+
+def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """The same with empty lines, and one more of them after the last line."""
     csv.field_size_limit(MAX_BYTES)
     with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.reader(file)
+        reader = csv.reader(itertools.chain(file, [""]))
         line = 1
         for fields in reader:
-            if fields:
-                yield line, fields
+            yield line, fields
             line = reader.line_num + 1
+
+
+def _not_closed(name: str, line: int) -> InputError:
+    return InputError(
+        f"{name}, line {line}: expected a double quote that closes a value of the record that begins here, found the "
+        "end of the file. Close the value, or take out the quote that opens it."
+    )
 
 
 def _unreadable(path: Path, name: str, error: Exception) -> InputError:
@@ -230,8 +265,10 @@ def _unreadable(path: Path, name: str, error: Exception) -> InputError:
             except UnicodeDecodeError as bad:
                 found = f"byte {line[bad.start]:#04x} at position {bad.start + 1}"
                 return InputError(f"{name}, line {number}: expected UTF-8, found {found}. Save the file as UTF-8.")
-    width = 0
+    width, last = 0, _open_record(path)
     for number, fields in _records(path):
+        if number == last:
+            return _not_closed(name, number)
         width = width or len(fields)
         if len(fields) != width:
             return InputError(

@@ -5,6 +5,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from llp_core.datasets import tables
 from llp_core.datasets.tables import read_table
@@ -115,6 +117,76 @@ def test_a_missing_column_is_named_with_the_ones_there_are(tmp_path):
 def test_a_malformed_csv_file_is_refused_with_the_line(tmp_path, text, message):
     with pytest.raises(InputError, match=f"^my/nodes.csv.*{message}"):
         csv_table(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ('id,x\na,1\nb,"see ticket\nc,2\nd,3\n', 3),
+        ('id,x\na,"two\nlines"\nb,"see ""ticket""\nc,2\n', 4),
+        ('id,x\na,5" pipe\nb,"see ticket\nc,2\n', 3),
+        ('id,x\na,"5" pi"pe\nb,"see ticket\nc,2\n', 3),
+        ('id,x\na,1\nb,"', 3),
+        ('id,x\na,1\nb,"\n', 3),
+        ('id,x\na,1\r\nb,"see ticket\r\nc,2\r\n', 3),
+        ('id\na\n"b\nc\n', 3),
+        ('id,x\na,1\n"b,2\nc,3\n', 3),
+        ('id,"x\na,1\n', 1),
+        ('id,x\na,1\nb,"' + "c,2\n" * 500_000, 3),
+    ],
+)
+def test_a_quote_that_nothing_closes_is_refused_with_the_line_of_its_record(tmp_path, text, line):
+    with pytest.raises(InputError, match=f"^my/nodes.csv, line {line}: expected a double quote that closes a value"):
+        csv_table(tmp_path, text)
+
+
+def test_an_earlier_fault_is_told_before_a_quote_that_nothing_closes(tmp_path):
+    with pytest.raises(InputError, match="line 2: expected 2 values, as in the header, found 3"):
+        csv_table(tmp_path, 'id,x\na,1,2\n"b,2\n')
+
+
+@pytest.mark.parametrize(
+    ("value", "found"),
+    [
+        ('"a"', "a"),
+        ('""', ""),
+        ('"""a"', '"a'),
+        ('"a"""', 'a"'),
+        ('""""', '"'),
+        ('"\n"', "\n"),
+        ('"\n""\n"', '\n"\n'),
+        ('5" pipe', '5" pipe'),
+        ('pipe 5"', 'pipe 5"'),
+        (' "a', ' "a'),
+        ('"5" pi"pe', '5 pi"pe'),
+        ('"5"x"', '5x"'),
+    ],
+)
+@pytest.mark.parametrize("end", ["", "\n", "\r\n", "\n\n"])
+def test_quotes_that_open_nothing_or_are_closed_are_read(tmp_path, value, found, end):
+    assert csv_table(tmp_path, f"id,x\na,{value}{end}").data.column("x").to_pylist() == [found]
+
+
+@given(st.text('a",\n', max_size=30))
+def test_it_is_refused_where_the_file_ends_inside_quotes(tmp_path_factory, text):
+    """What is in quotes and what is not, character by character, in a file of one column."""
+    state = "start"
+    for character in text:
+        if state == "quoted":
+            state = "quote" if character == '"' else "quoted"
+        elif character in ",\n":
+            state = "start"
+        elif character == '"' and state in ("start", "quote"):
+            state = "quoted"
+        else:
+            state = "plain"
+    try:
+        csv_table(tmp_path_factory.mktemp("t"), "id\n" + text)
+        told = ""
+    except InputError as error:
+        told = str(error)
+    if "values, as in the header" not in told:
+        assert ("double quote that closes" in told) is (state == "quoted")
 
 
 @pytest.mark.parametrize(
