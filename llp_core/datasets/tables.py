@@ -18,9 +18,13 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MAX_BYTES = 4 * 2**30
+MAX_UNPACKED_BYTES = 8 * 2**30
+"""Of a Parquet file in memory: a value that repeats takes next to nothing in the file."""
 MAX_ROWS = 100_000_000
 MAX_COLUMNS = 4096
 """Of one file. Past these the reader stops before it takes the machine's memory."""
+BATCH_ROWS = 4096
+"""Of a Parquet file, read at once."""
 SUFFIXES = (".csv", ".parquet")
 
 
@@ -185,12 +189,26 @@ def _require_size(name: str, rows: int, columns: int) -> None:
 
 
 def _read_parquet(path: Path, name: str) -> Any:
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
     with pq.ParquetFile(path) as file:
-        # The footer says so before a small file has unpacked to a huge table.
         _require_size(name, file.metadata.num_rows, file.metadata.num_columns)
-        return file.read()
+        # Each batch of a column of categories would come with all of them.
+        schema = file.schema_arrow
+        for number, field in enumerate(schema):
+            if pa.types.is_dictionary(field.type):
+                schema = schema.set(number, field.with_type(field.type.value_type))
+        batches, unpacked = [], 0
+        for batch in file.iter_batches(BATCH_ROWS):
+            batches.append(batch.cast(schema))
+            unpacked += batches[-1].nbytes
+            if unpacked > MAX_UNPACKED_BYTES:
+                raise InputError(
+                    f"{name}: its rows take more than {MAX_UNPACKED_BYTES:,} bytes of memory, and no more are read. "
+                    "Leave out columns or rows."
+                )
+        return pa.Table.from_batches(batches, schema)
 
 
 def _read_csv(path: Path, name: str) -> Any:

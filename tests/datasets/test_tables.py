@@ -241,6 +241,24 @@ def test_files_past_the_limits_are_refused(tmp_path, monkeypatch):
         parquet_table(tmp_path, id=["a", "b", "c"])
 
 
+@pytest.mark.parametrize("values", [["x" * 1000] * 50_000, pa.array(["x" * 1000] * 50_000).dictionary_encode()])
+def test_a_small_parquet_file_that_unpacks_to_a_large_table_is_refused(tmp_path, monkeypatch, values):
+    monkeypatch.setattr(tables, "MAX_UNPACKED_BYTES", 60_000_000)
+    assert parquet_table(tmp_path, about=values).rows == 50_000
+    assert (tmp_path / "nodes.parquet").stat().st_size < 10_000
+    monkeypatch.setattr(tables, "MAX_UNPACKED_BYTES", 10_000_000)
+    with pytest.raises(InputError, match="its rows take more than 10,000,000 bytes of memory"):
+        parquet_table(tmp_path, about=values)
+
+
+def test_a_parquet_file_of_many_batches_is_read_in_its_order(tmp_path, monkeypatch):
+    monkeypatch.setattr(tables, "BATCH_ROWS", 2)
+    table = parquet_table(tmp_path, x=[1, 2, 3, 4, 5], kind=pa.array(list("abcba")).dictionary_encode())
+    assert table.numbers("x").tolist() == [1, 2, 3, 4, 5]
+    assert table.words("kind").tolist() == list("abcba")
+    assert table.data.nbytes < 100, "the categories are not kept once a batch"
+
+
 def test_csv_and_parquet_give_the_same_numbers_and_words(tmp_path):
     frame = pd.DataFrame({"x": [0.1, 2.0], "about": ["a b", "c"]})
     frame.to_csv(tmp_path / "t.csv", index=False)
