@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from torch import Tensor
 
 from llp_core.datasets.sparse import csr_tensor
-from llp_core.datasets.tables import MAX_ROWS, Table, is_text, parse_numbers
+from llp_core.datasets.tables import MAX_ROWS, Table, is_number, is_text, parse_numbers
 from llp_core.errors import InputError
 from llp_core.store import read_json, write_json
 
@@ -210,10 +210,8 @@ class FeatureEncoder(BaseModel):
 
 def guess_kind(table: Table, column: str) -> Kind:
     """What a column most likely holds: numbers, or few values that repeat, or else text."""
-    import pyarrow as pa
-
     values = table.data.column(column)
-    if pa.types.is_boolean(values.type) or pa.types.is_integer(values.type) or pa.types.is_floating(values.type):
+    if is_number(values.type):
         return "number"
     if not is_text(values.type):
         raise InputError(

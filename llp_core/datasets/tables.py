@@ -92,8 +92,15 @@ class Table:
         """A column as finite numbers, float64 [rows]; `advice` ends the error.
 
         Raises:
-            InputError: a value is empty, no number, not finite, or too large for float32.
+            InputError: a value is empty, no number, not finite, or too large for float32; or the column is of another
+                type, such as a timestamp.
         """
+        kind = self.data.column(column).type
+        if not (is_number(kind) or is_text(kind)):
+            raise InputError(
+                f"{self.name}, column {column!r}: expected numbers, found type {kind}. "
+                "Convert it to numbers, a time to a year or to seconds."
+            )
         numbers = parse_numbers(self.data.column(column))
         bad = np.flatnonzero(~(np.abs(numbers) <= np.finfo(np.float32).max))
         if bad.size:
@@ -131,6 +138,13 @@ def is_text(kind: Any) -> bool:
 
     kind = kind.value_type if pa.types.is_dictionary(kind) else kind
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
+
+
+def is_number(kind: Any) -> bool:
+    """Whether a pyarrow type holds numbers, or booleans, which count as 1 and 0."""
+    from pyarrow import types
+
+    return bool(types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind) or types.is_boolean(kind))
 
 
 def parse_numbers(values: Any) -> NDArray[np.float64]:

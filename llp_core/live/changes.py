@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llp_core.config import FilesParams
-from llp_core.datasets.tables import Table, is_text, parse_numbers, read_table
+from llp_core.datasets.tables import Table, is_number, is_text, parse_numbers, read_table
 from llp_core.errors import InputError
 from llp_core.live.graph import LiveGraph
 
@@ -163,7 +163,7 @@ def as_kept(values: Any) -> "pd.Series[Any]":
     if pa.types.is_integer(values.type) or pa.types.is_boolean(values.type):
         kept: pd.Series[Any] = values.cast(pa.float64() if values.null_count else pa.int64()).to_pandas()
         return kept
-    if pa.types.is_floating(values.type):
+    if is_number(values.type):
         return pd.Series(parse_numbers(values))
     text = values if is_text(values.type) else values.cast(pa.string())
     return text.cast(pa.string()).to_pandas().astype("str").fillna("")

@@ -1,3 +1,4 @@
+from decimal import Decimal
 from typing import NamedTuple
 
 import numpy as np
@@ -86,6 +87,7 @@ def test_kinds_are_guessed_from_the_values(tmp_path):
         "numbers": [str(row) for row in range(20)],
         "floats": [row / 2 for row in range(20)],
         "flags": [row % 2 == 0 for row in range(20)],
+        "prices": [Decimal(row) / 4 for row in range(20)],
         "two_words": ["low", "high"] * 10,
         "three_words": ["low", "high", "mid", "low"] * 5,
         "text": many,
@@ -96,6 +98,7 @@ def test_kinds_are_guessed_from_the_values(tmp_path):
         "numbers": "number",
         "floats": "number",
         "flags": "number",
+        "prices": "number",
         "two_words": "category",
         "three_words": "text",
         "text": "text",

@@ -1,4 +1,5 @@
 import re
+from decimal import Decimal
 
 import numpy as np
 import pandas as pd
@@ -56,10 +57,19 @@ def test_parquet_ids_may_be_integers_text_or_categories(tmp_path):
 def test_numbers_are_read_from_text_and_from_numbers(tmp_path):
     table = csv_table(tmp_path, "x\n1\n -2.5\n1e3\n")
     assert table.numbers("x").tolist() == [1.0, -2.5, 1000.0]
-    typed = parquet_table(tmp_path, x=[1, 2], flag=[True, False], small=pa.array([0.5, 1.5], pa.float32()))
+    typed = parquet_table(
+        tmp_path,
+        x=[1, 2],
+        flag=[True, False],
+        small=pa.array([0.5, 1.5], pa.float32()),
+        price=pa.array([Decimal("0.25"), Decimal("3")]),
+        category=pa.array([7, 8]).dictionary_encode(),
+    )
     assert typed.numbers("x").tolist() == [1.0, 2.0]
     assert typed.numbers("flag").tolist() == [1.0, 0.0]
     assert typed.numbers("small").dtype == np.float64
+    assert typed.numbers("price").tolist() == [0.25, 3.0]
+    assert typed.numbers("category").tolist() == [7.0, 8.0]
 
 
 @pytest.mark.parametrize(
@@ -77,6 +87,17 @@ def test_a_missing_number_of_a_parquet_file_is_named_with_its_row(tmp_path):
     table = parquet_table(tmp_path, x=[1, None])
     with pytest.raises(InputError, match=r"nodes.parquet, column 'x', row 2: expected a finite number, found nothing"):
         table.numbers("x")
+
+
+@pytest.mark.parametrize(
+    "kind", [pa.timestamp("us"), pa.timestamp("ms", "UTC"), pa.date32(), pa.time64("ns"), pa.duration("s")]
+)
+@pytest.mark.parametrize("read", ["numbers", "integers"])
+def test_times_and_dates_are_no_numbers(tmp_path, kind, read):
+    table = parquet_table(tmp_path, year=pa.array([1, None], kind))
+    message = rf"nodes.parquet, column 'year': expected numbers, found type {re.escape(str(kind))}. .* seconds\.$"
+    with pytest.raises(InputError, match=message):
+        getattr(table, read)("year")
 
 
 @pytest.mark.parametrize("value", ["2001.5", "1e300", "9007199254740994"])

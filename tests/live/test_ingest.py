@@ -1,6 +1,7 @@
 """Files in, a version out: what they change, and what becomes of those that are not right."""
 
 import os
+from decimal import Decimal
 from pathlib import Path
 
 import pandas as pd
@@ -147,6 +148,14 @@ class TestChanges:
         assert (new_project.nodes()["8"], new_project.nodes()["3"]) == ((2, "red"), (4, "red"))
         new_project.ingest(new_project.write("half.csv", "id,size,colour\n9,2.5,red\n"))
         assert new_project.nodes()["9"] == (2.5, "red")
+
+    def test_decimals_of_parquet_are_numbers(self, new_project: Project) -> None:
+        sizes = [Decimal(size) / 4 for size in range(8)]
+        pd.DataFrame({"id": range(8), "size": sizes, "colour": ["red"] * 4 + ["blue"] * 4}).to_parquet("n.parquet")
+        pd.DataFrame({"source": range(7), "target": range(1, 8)}).to_parquet("e.parquet")
+        new_project.configure(data__files__nodes="n.parquet", data__files__edges="e.parquet")
+        new_project.start()
+        assert new_project.nodes()["3"] == (0.75, "red")
 
     def test_weights_and_times(self, new_project: Project) -> None:
         edges = "source,target,w,year,note\n" + "".join(f"n{i},n{i + 1},1,2000,x\n" for i in range(7))
