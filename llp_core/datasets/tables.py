@@ -167,7 +167,7 @@ def read_table(path: Path, name: str) -> Table:
 
     Raises:
         InputError: the file is missing, empty, too large, not UTF-8, of another kind, a row has too few or too many
-            values, or a quoted value has no end.
+            values, a quoted value has no end, or a column has no name of its own.
     """
     import pyarrow as pa
 
@@ -179,6 +179,11 @@ def read_table(path: Path, name: str) -> Table:
     except (pa.ArrowException, UnicodeDecodeError) as error:
         raise _unreadable(path, name, error) from None
     columns = data.column_names
+    if nameless := [number for number, column in enumerate(columns, start=1) if not column.strip()]:
+        raise InputError(
+            f"{name}, line 1: expected a name for each column, found none for column {nameless[0]}. Name it, or take "
+            "it out: pandas writes such a column of row numbers unless it is told `index=False`."
+        )
     if repeated := sorted({column for column in columns if columns.count(column) > 1}):
         raise InputError(f"{name}, line 1: column {repeated[0]!r} occurs more than once. Rename one of them.")
     if data.num_rows == 0:

@@ -131,6 +131,8 @@ def test_a_missing_column_is_named_with_the_ones_there_are(tmp_path):
         ("", "expected a header line .*, found an empty file"),
         ("id,x\n", "expected at least one row below the header, found none"),
         ("id,id\na,b\n", "line 1: column 'id' occurs more than once"),
+        (",id\n0,a\n", "line 1: expected a name for each column, found none for column 1. .* told `index=False`"),
+        ("id,x, \na,1,\n", "line 1: expected a name for each column, found none for column 3"),
         ("id,x\na,1\nb\n", "line 3: expected 2 values, as in the header, found 1"),
         ('id,x\n"a\nb",1\nc,1,2\n', "line 4: expected 2 values, as in the header, found 3"),
     ],
