@@ -101,13 +101,16 @@ class TextColumn(_Column):
     idf: tuple[float, ...]
 
     @classmethod
-    def fit(cls, table: Table, name: str, most: int) -> tuple[Self, int]:
-        """Learns the words that the most rows have, and how many it leaves out."""
+    def fit(cls, table: Table, name: str, most: int) -> tuple[Self | None, int]:
+        """Learns the words that the most rows have, and how many it leaves out; None where all rows are the same."""
         from sklearn.feature_extraction.text import CountVectorizer
 
+        texts = table.words(name)
+        if (texts == texts[0]).all():
+            return None, 0
         vectorizer = CountVectorizer(analyzer=words_of, dtype=np.float64)
         try:
-            counts = vectorizer.fit_transform(table.words(name))
+            counts = vectorizer.fit_transform(texts)
         except ValueError:
             raise InputError(
                 f"{table.name}, column {name!r}: expected text, found no letter or digit in any row. "

@@ -64,10 +64,10 @@ def test_columns_stand_side_by_side_in_the_order_of_the_file(tmp_path):
 
 
 def test_columns_that_say_nothing_are_left_out_and_counted(tmp_path):
-    columns = {"x": [1, 3], "same": [2, 2], "colour": ["red", "red"], "nearly": [0.1, 0.1]}
-    features = encode(table(tmp_path, **columns), list(columns), {"colour": "category"}, 10)
+    columns = {"x": [1, 3], "same": [2, 2], "colour": ["red", "red"], "nearly": [0.1, 0.1], "about": ["a b", "a b"]}
+    features = encode(table(tmp_path, **columns), list(columns), {"colour": "category", "about": "text"}, 10)
     assert features.matrix.tolist() == [[-1], [1]]
-    assert features.encoder.constant_columns == 3
+    assert features.encoder.constant_columns == 4
 
 
 def test_the_most_frequent_words_and_categories_stay(tmp_path):
@@ -158,7 +158,7 @@ def test_standardised_numbers_are_finite(tmp_path_factory, numbers):
     assert features.encoder.constant_columns == 2 - features.matrix.shape[1]
 
 
-@given(st.lists(st.text("ab ", min_size=1).filter(str.strip), min_size=2, max_size=12), st.integers(1, 4))
+@given(st.lists(st.text("ab ", min_size=1).filter(str.strip), min_size=2, max_size=12, unique=True), st.integers(1, 4))
 def test_words_stay_sparse_and_within_the_limit(tmp_path_factory, texts, most):
     data = pa.table({"about": texts, "x": list(range(len(texts)))})
     path = tmp_path_factory.mktemp("t") / "nodes.csv"
