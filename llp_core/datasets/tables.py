@@ -82,7 +82,7 @@ class Table:
         if not (is_text(values.type) or pa.types.is_integer(values.type)):
             raise InputError(
                 f"{self.name}, column {column!r}: expected text or integers, found type {values.type}. "
-                "Convert the column, or leave it out with data.files.columns."
+                "Convert it; pandas makes whole numbers floats where one is missing: fill the gap or leave out its row."
             )
         words: pd.Series[str] = values.cast(pa.string()).to_pandas().astype("str")
         self._require_all(column, (words.isna() | (words.str.strip() == "")).to_numpy(), "a value", "nothing")

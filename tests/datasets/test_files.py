@@ -103,6 +103,20 @@ def test_bad_input_is_an_error_of_one_paragraph(load, files, settings, message):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(("column", "file"), [("id", "nodes"), ("source", "edges"), ("target", "edges")])
+def test_ids_with_a_gap_are_told_what_to_do(tmp_path, raw, data_params, column, file):
+    tables = {"nodes": {"id": [1, 2, 3], "x": [1, 2, 3]}, "edges": {"source": [1, 2], "target": [2, 3]}}
+    tables[file][column] = [*tables[file][column][:-1], None]
+    paths = {name: str(tmp_path / f"{name}.parquet") for name in tables}
+    for name, columns in tables.items():
+        pd.DataFrame(columns).to_parquet(paths[name])
+    FILES.download(raw, data_params(**paths))
+    message = f"column '{column}': expected text or integers, found type double. Convert it; .* leave out its row"
+    with pytest.raises(InputError, match=message) as caught:
+        FILES.load(raw, data_params(**paths))
+    assert "data.files.columns" not in str(caught.value)
+
+
 def test_the_error_names_the_file_its_owner_knows(load, tmp_path):
     with pytest.raises(InputError, match=f"^{re.escape(str(tmp_path / 'edges.csv'))}, column 'target'"):
         load(edges=EDGES + "b,z\n")

@@ -50,7 +50,9 @@ def test_parquet_ids_may_be_integers_text_or_categories(tmp_path):
     assert table.words("whole").tolist() == ["1", "20"]
     assert table.words("text").tolist() == ["01", "b"]
     assert table.words("category").tolist() == ["x", "y"]
-    with pytest.raises(InputError, match="'real': expected text or integers, found type double"):
+    with pytest.raises(
+        InputError, match=r"'real': expected text or integers, found type double. Convert it; .* its row\.$"
+    ):
         table.words("real")
 
 
