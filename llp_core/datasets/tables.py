@@ -1,10 +1,6 @@
 """A CSV or Parquet file as columns, with errors that name file, column and line."""
 
-import csv
 import itertools
-import os
-from collections import deque
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from llp_core.datasets.csv_files import read_csv, records
 from llp_core.errors import InputError
 
 if TYPE_CHECKING:
@@ -64,8 +61,8 @@ class Table:
 
     def place(self, row: int) -> str:
         """Where a row is for the file's owner: the line of a CSV file, the row (from 1) of a Parquet file."""
-        records = _records(self.path) if self.path.suffix == ".csv" else ()
-        lines = (line for line, _ in records)
+        starts = records(self.path) if self.path.suffix == ".csv" else ()
+        lines = (line for line, _ in starts)
         next(lines, None)  # the header
         line = next(itertools.islice(lines, row, None), None)
         return f"row {row + 1}" if line is None else f"line {line}"
@@ -175,9 +172,9 @@ def read_table(path: Path, name: str) -> Table:
     if path.stat().st_size > MAX_BYTES:
         raise InputError(f"{name}: it has {path.stat().st_size:,} bytes; at most {MAX_BYTES:,} are read.")
     try:
-        data = _read_parquet(path, name) if path.suffix == ".parquet" else _read_csv(path, name)
-    except (pa.ArrowException, UnicodeDecodeError) as error:
-        raise _unreadable(path, name, error) from None
+        data = _read_parquet(path, name) if path.suffix == ".parquet" else read_csv(path, name)
+    except pa.ArrowException as error:
+        raise InputError(f"{name}: expected a Parquet file, but it cannot be read as one ({error}).") from None
     columns = data.column_names
     if nameless := [number for number, column in enumerate(columns, start=1) if not column.strip()]:
         raise InputError(
@@ -228,88 +225,3 @@ def _read_parquet(path: Path, name: str) -> Any:
                     "Leave out columns or rows."
                 )
         return pa.Table.from_batches(batches, schema)
-
-
-def _read_csv(path: Path, name: str) -> Any:
-    import pyarrow as pa
-    from pyarrow import csv as arrow_csv
-
-    header = next((fields for _, fields in _records(path)), None)
-    if header is None:
-        raise InputError(f"{name}: expected a header line with the names of the columns, found an empty file.")
-    data = arrow_csv.read_csv(
-        path,
-        parse_options=arrow_csv.ParseOptions(newlines_in_values=True),
-        convert_options=arrow_csv.ConvertOptions(
-            column_types=dict.fromkeys(header, pa.string()), strings_can_be_null=False
-        ),
-    )
-    if _may_be_open(path, data) and (line := _open_record(path)) is not None:
-        raise _not_closed(name, line)
-    return data
-
-
-def _may_be_open(path: Path, data: Any) -> bool:
-    """Whether a CSV file ends with a double quote and the last value of its table, with no quote after it.
-
-    All files do that end inside a quoted value, which the reader takes for whole; hardly any other does.
-    """
-    last = data.column(data.num_columns - 1)[-1].as_py() if data.num_rows else ""
-    end = b'"' + last.replace('"', '""').encode()
-    with path.open("rb") as file:
-        file.seek(-min(len(end), path.stat().st_size), os.SEEK_END)
-        return file.read() == end
-
-
-def _open_record(path: Path) -> int | None:
-    """The line that the last record of a CSV file starts at, if the file ends inside one of its quoted values."""
-    line, fields = deque(_lines(path), maxlen=1).pop()
-    # The empty line after the last one is a record of no values, unless it is part of a value.
-    return line if fields else None
-
-
-def _records(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """The line (from 1) that each record of a CSV file starts at, and its values; empty lines are left out."""
-    return ((line, fields) for line, fields in _lines(path) if fields)
-
-
-def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """The same with empty lines, and one more of them after the last line."""
-    csv.field_size_limit(MAX_BYTES)
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.reader(itertools.chain(file, [""]))
-        line = 1
-        for fields in reader:
-            yield line, fields
-            line = reader.line_num + 1
-
-
-def _not_closed(name: str, line: int) -> InputError:
-    return InputError(
-        f"{name}, line {line}: expected a double quote that closes a value of the record that begins here, found the "
-        "end of the file. Close the value, or take out the quote that opens it."
-    )
-
-
-def _unreadable(path: Path, name: str, error: Exception) -> InputError:
-    """Says where a file stops being what it should be."""
-    if path.suffix == ".parquet":
-        return InputError(f"{name}: expected a Parquet file, but it cannot be read as one ({error}).")
-    with path.open("rb") as file:
-        for number, line in enumerate(file, start=1):
-            try:
-                line.decode("utf-8")
-            except UnicodeDecodeError as bad:
-                found = f"byte {line[bad.start]:#04x} at position {bad.start + 1}"
-                return InputError(f"{name}, line {number}: expected UTF-8, found {found}. Save the file as UTF-8.")
-    width, last = 0, _open_record(path)
-    for number, fields in _records(path):
-        if number == last:
-            return _not_closed(name, number)
-        width = width or len(fields)
-        if len(fields) != width:
-            return InputError(
-                f"{name}, line {number}: expected {width} values, as in the header, found {len(fields)}. "
-                "Put a value that holds a comma in double quotes."
-            )
-    return InputError(f"{name}: expected a CSV file, but it cannot be read as one ({error}).")
