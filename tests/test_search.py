@@ -295,6 +295,19 @@ class TestWorkers:
             search(graph, split_of(graph, quick), narrow, 1, tmp_path, phases=(phase,), workers=1)
 
 
+    def test_a_student_of_other_layers_than_its_teachers_starts_without_its_encoder(
+        self, graph: Graph, quick: Params, tmp_path: Path
+    ) -> None:
+        shallow = with_values(quick, {"student.layers": 1, "student.start": "teacher"})
+        start = Phase("distillation", "llp", (), {"student.start": CategoricalDistribution(("fresh", "teacher"))})
+        logit = next(phase for phase in PHASES if phase.name == "logit")
+        found = search(graph, split_of(graph, quick), shallow, 2, tmp_path, phases=(start, logit), workers=1)
+        distillation, weight = found.phases
+        assert {trial["state"] for trial in (*distillation.trials, *weight.trials)} == {"complete"}
+        assert {trial["student.start"] for trial in distillation.trials} <= {"fresh", "decoder"}
+        assert found.values["student"]["start"] in ("fresh", "decoder")
+
+
 class TestRefused:
     def test_no_trials(self, graph: Graph, quick: Params, tmp_path: Path) -> None:
         with pytest.raises(InputError, match="trials: expected at least 1, got 0"):
@@ -381,6 +394,7 @@ class TestSpaces:
         }
         assert widened(space, [{"float": 0.0, "int": 2, "choice": 1}]) == space
         assert clipped(space, {"float": 0.0, "int": 9, "choice": 2}) == {"float": 0.1, "int": 3, "choice": 2}
+        assert clipped(space, {"choice": 3}) == {"choice": 2}
         assert rounded(space, {"float": 0.123456, "int": 3, "choice": 2}) == {"float": 0.123, "int": 3, "choice": 2}
 
     def test_sections(self) -> None:

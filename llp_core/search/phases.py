@@ -18,7 +18,18 @@ from llp_core.errors import InputError
 from llp_core.locks import locked
 from llp_core.search.problem import Problem
 from llp_core.search.scoring import relevant_settings
-from llp_core.search.spaces import PHASES, Phase, Values, clipped, flat, nested, value_of, widened, with_values
+from llp_core.search.spaces import (
+    PHASES,
+    Phase,
+    Values,
+    clipped,
+    flat,
+    nested,
+    possible,
+    value_of,
+    widened,
+    with_values,
+)
 from llp_core.search.trials import Scores, Study, open_storage
 from llp_core.search.workers import Workers
 from llp_core.training.checkpoint import fingerprint
@@ -175,7 +186,7 @@ class _Search:
     def _phase(self, phase: Phase, fixed: Params, trials: int) -> PhaseResult:
         untuned = {key: value_of(self.params, key) for key in phase.space}
         current = {key: self.current.get(key, value) for key, value in untuned.items()}
-        space = widened(phase.space, (current, untuned))
+        space = possible(widened(phase.space, (current, untuned)), fixed)
         current, untuned = clipped(space, current), clipped(space, untuned)
         starts = [current, untuned]
         elsewhere = {key: value for key, value in self.published.items() if key in space}

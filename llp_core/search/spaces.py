@@ -61,6 +61,9 @@ _NEGATIVES = IntDistribution(1, 10)
 _AVERAGE = CategoricalDistribution((0.0, 0.9, 0.98, 0.995))
 _WEIGHT = FloatDistribution(1e-3, 1e3, log=True)
 
+_TAUGHT = ("teacher", "model", "distillation")
+"""All students that have a teacher start as distillation finds best."""
+
 PHASES: tuple[Phase, ...] = (
     Phase(
         "teacher",
@@ -110,8 +113,8 @@ PHASES: tuple[Phase, ...] = (
             "contexts.random_ratio": IntDistribution(0, 5),
         },
     ),
-    Phase("logit", "logit", ("teacher", "model"), {"student.logit_weight": _WEIGHT}, most_trials=15),
-    Phase("representation", "representation", ("teacher", "model"), {"student.representation_weight": _WEIGHT}, 15),
+    Phase("logit", "logit", _TAUGHT, {"student.logit_weight": _WEIGHT}, most_trials=15),
+    Phase("representation", "representation", _TAUGHT, {"student.representation_weight": _WEIGHT}, most_trials=15),
 )
 
 
@@ -136,6 +139,13 @@ def _with_room_for(allowed: BaseDistribution, value: Any) -> BaseDistribution:
     return allowed
 
 
+def possible(space: Space, params: Params) -> Space:
+    """The space without first weights that a student of other layers than its teacher's cannot take over."""
+    if "student.start" not in space or params.student.layers == params.teacher.layers:
+        return space
+    return {**space, "student.start": CategoricalDistribution(("fresh", "decoder"))}
+
+
 def clipped(space: Space, values: Values) -> dict[str, Any]:
     """Values from elsewhere, moved to the nearest ones that the space allows."""
     near = {}
@@ -144,6 +154,8 @@ def clipped(space: Space, values: Values) -> dict[str, Any]:
         near[key] = value
         if isinstance(allowed, (FloatDistribution, IntDistribution)):
             near[key] = type(allowed.low)(min(max(value, allowed.low), allowed.high))
+        elif isinstance(allowed, CategoricalDistribution) and value not in allowed.choices:
+            near[key] = allowed.choices[-1]
     return near
 
 
