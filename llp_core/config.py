@@ -76,7 +76,8 @@ class ModelParams(Section):
     max_epochs: Positive
     """Training stops here at the latest."""
     patience: Positive
-    """Training stops when the validation score has not risen for this many epochs."""
+    """Training stops at the first validation (there is one every 5 epochs) that finds the score has not risen for this
+    many epochs."""
     batch_size: Positive
     """Training edges in one step of the optimiser."""
     negatives: Annotated[int, Field(ge=1, le=100)]

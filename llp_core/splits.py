@@ -37,23 +37,31 @@ def make_split(graph: Graph, setting: Setting, params: SplitParams) -> LinkSplit
 
 
 def require_enough_pairs(split: LinkSplit) -> None:
-    """Refuses a split whose figures would mean nothing: Hits@K needs K pairs without an edge.
+    """Refuses a split whose figures would mean nothing: Hits@K needs K pairs without an edge, and edges to be a share of.
 
     Raises:
-        ValueError: says which part is too small, and which shares decide its size.
+        ValueError: says which part is too small, and which shares decide its size; or that the graph is too dense.
     """
     section = "transductive" if split.setting == "transductive" else "production"
     parts = (
-        ("valid", split.valid_edges, "valid_share", min(HITS_AT)),
-        ("test", split.test_negatives, "test_share", max(HITS_AT)),
+        ("valid edges", split.valid_edges, "valid_share", min(HITS_AT)),
+        ("test edges", split.test_edges, "test_share", min(HITS_AT)),
+        ("test pairs without an edge", split.test_negatives, "test_share", max(HITS_AT)),
     )
     for part, pairs, share, needed in parts:
         found = pairs.shape[1]
         if found < needed:
             raise ValueError(
-                f"Hits@{needed} needs at least {needed} {part} edges, and as many pairs without an edge; the split "
-                f"has {found}. Take a larger graph, or raise split.{section}.{share}"
+                f"Hits@{min(HITS_AT)} to {max(HITS_AT)} need at least {needed} {part}; the split has {found}. "
+                f"Take a larger graph, or raise split.{section}.{share}"
             )
+    old, edges = int((~split.is_new).sum()), split.train_edges.shape[1]
+    free = possible_pairs(split.train_edges[0], old)
+    if free < edges:
+        raise ValueError(
+            f"training needs as many pairs without an edge as with one; of the {old} nodes that it may see {edges} pairs "
+            f"have one and {free} have none. Take a graph with fewer edges"
+        )
 
 
 def training_graph(split: LinkSplit, features: Tensor) -> TrainingGraph:

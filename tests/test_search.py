@@ -294,7 +294,6 @@ class TestWorkers:
         with pytest.raises(LLPError, match=r"representation: the settings in use now could not be scored: .*width"):
             search(graph, split_of(graph, quick), narrow, 1, tmp_path, phases=(phase,), workers=1)
 
-
     def test_a_student_of_other_layers_than_its_teachers_starts_without_its_encoder(
         self, graph: Graph, quick: Params, tmp_path: Path
     ) -> None:

@@ -132,16 +132,20 @@ def test_a_split_too_small_for_its_metrics_is_refused() -> None:
     large = make_split(random_graph(300, 1000, 0), "transductive", PARAMS)
     require_enough_pairs(large)
     with pytest.raises(
-        ValueError, match=r"Hits@50 needs at least 50 test edges.* has 49.* split\.production\.test_share"
+        ValueError, match=r"need at least 50 test pairs without an edge.* has 49.* split\.production\.test_share"
     ):
         require_enough_pairs(replace(large, setting="production", test_negatives=large.test_negatives[:, :49]))
-    with pytest.raises(ValueError, match="Hits@10 needs at least 10 valid edges"):
+    with pytest.raises(ValueError, match=r"need at least 10 test edges.* has 9.* split\.production\.test_share"):
+        require_enough_pairs(replace(large, setting="cold_start", test_edges=large.test_edges[:, :9]))
+    with pytest.raises(ValueError, match="Hits@10 to 50 need at least 10 valid edges"):
         require_enough_pairs(make_split(random_graph(100, 190, 0), "transductive", PARAMS))
 
 
 def test_a_dense_graph_has_too_few_negatives() -> None:
     with pytest.raises(ValueError, match="pairs without an edge are needed"):
         make_split(random_graph(10, 44, 0), "transductive", PARAMS)
+    with pytest.raises(ValueError, match=r"of the 50 nodes that it may see \d+ pairs have one and \d+ have none"):
+        require_enough_pairs(make_split(random_graph(50, 800, 0), "transductive", PARAMS))
 
 
 def test_production_needs_its_shares() -> None:

@@ -107,7 +107,7 @@ class Trainer:
         """Trains until the patience or the epochs are used up, from the checkpoint on where there is one."""
         self._resume()
         progress.advance(len(self.history))
-        while len(self.history) < self.params.max_epochs and not self._patience_used_up():
+        while len(self.history) < self.params.max_epochs and not self._is_patience_used_up():
             epoch = len(self.history)
             losses = self._train_epoch(epoch, progress)
             due = (epoch + 1) % VALIDATE_EVERY == 0 or epoch + 1 == self.params.max_epochs
@@ -136,8 +136,10 @@ class Trainer:
         self.model.load_state_dict(trained)
         return validation_score(positive, negative)
 
-    def _patience_used_up(self) -> bool:
-        return len(self.history) - 1 - self.best_epoch >= self.params.patience
+    def _is_patience_used_up(self) -> bool:
+        """Whether the score has not risen for too long; only a validation can tell, and the first comes late."""
+        validated = bool(self.history) and self.history[-1]["valid_score"] is not None
+        return validated and len(self.history) - 1 - self.best_epoch >= self.params.patience
 
     def _train_epoch(self, epoch: int, progress: Progress) -> dict[str, float]:
         self.model.train()

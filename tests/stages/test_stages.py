@@ -97,7 +97,7 @@ def test_a_graph_too_small_to_evaluate_is_told(project: Path) -> None:
     change(project, {"validate": {"min_nodes": 10, "min_edges": 10}})
     for name in ("download", "prepare", "validate"):
         run_stage(name)
-    with pytest.raises(InputError, match=r"setting transductive: .*Hits@10 needs at least 10 valid edges.* has 1"):
+    with pytest.raises(InputError, match=r"setting transductive: .*Hits@10 to 50 need at least 10 valid edges.* has 1"):
         run_stage("split", "transductive")
 
 

@@ -75,9 +75,10 @@ def test_every_method_learns(method: Method, student) -> None:
     assert not trained.model.encoder.needs_graph
 
 
-def test_training_stops_when_patience_is_used_up(student) -> None:
-    trained = student(max_epochs=500, patience=7)
-    assert len(trained.fit.history) == trained.fit.best_epoch + 1 + 7
+@pytest.mark.parametrize(("patience", "epochs"), [(10, 10), (7, 10), (1, 5)])
+def test_training_stops_at_the_validation_that_finds_patience_used_up(student, patience: int, epochs: int) -> None:
+    trained = student(max_epochs=500, patience=patience)
+    assert len(trained.fit.history) == trained.fit.best_epoch + 1 + epochs
 
 
 def test_the_weights_of_the_best_epoch_are_kept(student, tmp_path) -> None:
