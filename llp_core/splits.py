@@ -37,7 +37,7 @@ def make_split(graph: Graph, setting: Setting, params: SplitParams) -> LinkSplit
 
 
 def require_enough_pairs(split: LinkSplit) -> None:
-    """Refuses a split whose figures would mean nothing: Hits@K needs K pairs without an edge, and edges to be a share of.
+    """Refuses a split whose figures would mean nothing: Hits@K needs K pairs without an edge, and edges.
 
     Raises:
         ValueError: says which part is too small, and which shares decide its size; or that the graph is too dense.
@@ -59,8 +59,8 @@ def require_enough_pairs(split: LinkSplit) -> None:
     free = possible_pairs(split.train_edges[0], old)
     if free < edges:
         raise ValueError(
-            f"training needs as many pairs without an edge as with one; of the {old} nodes that it may see {edges} pairs "
-            f"have one and {free} have none. Take a graph with fewer edges"
+            f"training needs as many pairs without an edge as with one; of the {old} nodes that it may see {edges} "
+            f"pairs have one and {free} have none. Take a graph with fewer edges"
         )
 
 

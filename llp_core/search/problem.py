@@ -12,6 +12,7 @@ from torch import Tensor
 from llp_core.config import SplitParams
 from llp_core.errors import InputError
 from llp_core.graph import canonical_edges, pair_keys
+from llp_core.hashing import node_hashes
 from llp_core.names import Setting
 from llp_core.sampling import generator, possible_pairs, sample_negatives
 from llp_core.splits import make_split, require_enough_pairs, training_graph
@@ -95,8 +96,9 @@ class Problem:
 
     @property
     def tensors(self) -> dict[str, Tensor]:
-        """All that a score depends on besides the settings."""
-        return {"features": self.graph.features, "edges": self.graph.edges}
+        """All that a score depends on besides the settings; splits follow the ids."""
+        ids = node_hashes(self.graph.node_ids)
+        return {"features": self.graph.features, "edges": self.graph.edges, "ids": ids}
 
     @property
     def about(self) -> dict[str, Any]:
