@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import optuna
@@ -175,8 +174,11 @@ class TestScore:
         other = with_values(quick, {"teacher.learning_rate": 0.1, "contexts.walks": 1})
         assert score(problem, Job(other, "label", 0), tmp_path, tmp_path / "work") == 12.5
         assert score(problem, Job(quick, "label", 1), tmp_path, tmp_path / "work") != 12.5
-        renamed = replace(problem.graph, node_ids=tuple(f"node {name}" for name in problem.graph.node_ids))
-        assert score(replace(problem, graph=renamed), Job(quick, "label", 0), tmp_path, tmp_path / "work") != 12.5
+        renamed = dataclasses.replace(problem.graph, node_ids=tuple(f"node {name}" for name in problem.graph.node_ids))
+        assert (
+            score(dataclasses.replace(problem, graph=renamed), Job(quick, "label", 0), tmp_path, tmp_path / "work")
+            != 12.5
+        )
 
 
 class TestGoingOn:
