@@ -88,6 +88,9 @@ class ModelParams(Section):
     """Whether the first layer trains as if each column of the features had mean 0 and deviation 1 on training nodes."""
     average: Share
     """Decay of the running mean of the weights over steps, which is what is validated and kept; 0 keeps the last."""
+    decoder: Literal["mlp", "linear"]
+    """Of the product of two representations: with a hidden layer, as published; or one linear map, which suits graphs
+    of few edges and new nodes, costs little, and of a student can be answered by an index for inner products."""
 
 
 class TeacherParams(ModelParams):
@@ -157,12 +160,10 @@ class StudentParams(ModelParams):
     """Of the distribution loss."""
     match: Literal["probabilities", "logits"]
     """What rank and distribution loss compare: the paper's probabilities, or logits, which saturate nowhere."""
-    decoder: Literal["mlp", "linear"]
-    """Of the product of two representations: as the teacher's, with a hidden layer; or one linear map, which suits new
-    nodes, is worse at known ones, costs little and can be answered by an index for inner products."""
     start: Literal["fresh", "decoder", "teacher"]
     """First weights of a student that has a teacher: drawn anew; its teacher's in the decoder; or its teacher's in
-    encoder and decoder, with every node taken for its own neighbour. A linear decoder is drawn anew in any case."""
+    encoder and decoder, with every node taken for its own neighbour. A decoder of another kind than the teacher's is
+    drawn anew in any case."""
 
     @model_validator(mode="after")
     def _each_method_learns(self) -> Self:

@@ -180,7 +180,7 @@ def _train(
     reuse_memory()
     spec = ModelSpec(
         encoder=encoder,
-        decoder=params.decoder if isinstance(params, StudentParams) else "mlp",
+        decoder=params.decoder,
         features=graph.features.shape[1],
         hidden=params.hidden,
         layers=params.layers,
