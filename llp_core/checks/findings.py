@@ -83,6 +83,11 @@ class Findings:
         """Those that do not hold."""
         return tuple(finding for finding in self.checks if not finding.passed)
 
+    @property
+    def told(self) -> str:
+        """What failed, a line for each check; empty where all hold."""
+        return "\n".join(f"- {finding}" for finding in self.failed)
+
     def __add__(self, other: "Findings") -> "Findings":
         return Findings(self.checks + other.checks, self.results + other.results)
 
@@ -103,7 +108,7 @@ class Findings:
         with store.new_folder(folder, {"stage": stage}) as temporary:
             write_findings(self, temporary)
         head = f"{stage}: {len(self.failed)} of {len(self.checks)} checks failed; to look at: {folder / 'index.html'}"
-        raise CheckFailed("\n".join([head, *(f"- {finding}" for finding in self.failed)]))
+        raise CheckFailed(f"{head}\n{self.told}")
 
 
 def write_findings(findings: Findings, folder: Path) -> None:

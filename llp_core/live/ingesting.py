@@ -8,7 +8,7 @@ from llp_core.checks import check_graph
 from llp_core.config import Params
 from llp_core.datasets import get_dataset
 from llp_core.datasets.tables import Table, read_table, require_table_file
-from llp_core.errors import InputError
+from llp_core.errors import CheckFailed, InputError
 from llp_core.live.changes import CHANGE
 from llp_core.live.graph import LiveGraph, assemble, read_live, write_live
 from llp_core.live.intake import Offer, offers, put_away, quarantine
@@ -24,7 +24,7 @@ from llp_core.live.records import (
     IngestReport,
     Source,
 )
-from llp_core.live.versions import line_of, publish, require_current, settled
+from llp_core.live.versions import line_of, publish, recorded_versions, require_current, settled
 from llp_core.store import sha256
 
 
@@ -35,11 +35,11 @@ def start(root: Path, params: Params) -> int:
         The number of the version in use.
 
     Raises:
-        InputError: a file does not hold what it must.
-        CheckFailed: the graph does not.
+        InputError: a file does not hold what it must, or there are versions but no live data.
+        CheckFailed: the graph does not hold what it must.
     """
     with settled(root):
-        if (root / LIVE).exists():
+        if (root / LIVE).exists() or recorded_versions(root):
             return require_current(root).number
         raw = root / STAGING / "raw"
         raw.mkdir(parents=True)
@@ -52,16 +52,17 @@ def start(root: Path, params: Params) -> int:
         for table in tables.values():
             _require_no_change(table)
         graph, _ = get_dataset("files").load(raw, params.data)
-        check_graph(graph, params.validate_).require("validate")
+        findings = check_graph(graph, params.validate_)
+        if not findings.passed:
+            told = f"{len(findings.failed)} of {len(findings.checks)} checks failed"
+            raise CheckFailed(f"{files.nodes}, {files.edges}: {told}:\n{findings.told}")
         live = assemble(tables["nodes"], tables["edges"], files)
         counts = Counts(nodes_added=live.num_nodes, edges_added=live.num_edges)
         sources = (
             Source(Path(files.nodes).name, sha256(tables["nodes"].path), Counts(nodes_added=live.num_nodes)),
             Source(Path(files.edges).name, sha256(tables["edges"].path), Counts(edges_added=live.num_edges)),
         )
-        number = publish(root, _written(root, live), _sizes(live), counts, sources)
-        shutil.rmtree(root / STAGING)
-        return number
+        return publish(root, _written(root, live), _sizes(live), counts, sources)
 
 
 def ingest(root: Path, files: Sequence[Path] | None, params: Params) -> IngestReport:
@@ -91,7 +92,6 @@ def ingest(root: Path, files: Sequence[Path] | None, params: Params) -> IngestRe
                 quarantine(root, offer, refused[offer])
             else:
                 put_away(offer)
-        shutil.rmtree(root / STAGING)
         reports = [_report(offer, merged, refused.get(offer)) for offer in offered]
         return IngestReport(before.number, after, tuple(reports))
 
@@ -128,12 +128,11 @@ def _fault(root: Path, graph: LiveGraph, params: Params) -> str | None:
     data = params.data.model_copy(update={"files": params.data.files.model_copy(update=names)})
     try:
         loaded, _ = get_dataset("files").load(_written(root, graph), data)
-        failed = check_graph(loaded, params.validate_).failed
+        return check_graph(loaded, params.validate_).told or None
     except InputError as error:
         return str(error)
     except Exception as error:  # whatever a file brought in, it must not keep the others out
         return f"{type(error).__name__}: {error}"
-    return "\n".join(f"- {finding}" for finding in failed) or None
 
 
 def _written(root: Path, graph: LiveGraph) -> Path:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Self
 
-Kind = Literal["nodes", "edges"]
 Status = Literal["taken", "known already", "quarantined"]
 
 LIVE = Path("data/live")

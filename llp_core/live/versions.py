@@ -1,11 +1,13 @@
 """Versions of the live data: what is in use, what was, and the way from one to another, whatever is killed when.
 
 A version is written in four steps: its files to a folder aside; that folder swapped for data/live; DVC's cache; its
-record in data/versions. The folder says of itself which version it is, so `settle` does the last two where a killed
+record in data/versions. The folder says of itself which version it is, so `settled` does the last two where a killed
 process did not, and undoes the swap where it was killed within it.
 """
 
 import dataclasses
+import json
+import re
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -16,21 +18,21 @@ from llp_core.dvc_repo import restore, track, tracked_hash
 from llp_core.errors import InputError
 from llp_core.live.records import LIVE, STAGING, VERSION, VERSIONS, Counts, DataVersion, Source
 from llp_core.locks import locked
-from llp_core.store import read_json, sha256, swapped_folder, write_json
+from llp_core.store import sha256, swapped_folder, write_json
 
 
 @contextmanager
 def settled(root: Path) -> Iterator[None]:
-    """Keeps other ingests and checkouts off during the block; before it, completes what a killed one left."""
+    """Keeps other ingests and checkouts off during the block; before it, completes what a killed one left.
+
+    Nothing of the block stays in `STAGING`, also where it ends in an error.
+    """
     with locked(root / LIVE.with_name(".live.lock")):
         _settle(root)
-        yield
-
-
-def settle(root: Path) -> None:
-    """Completes, or undoes, what a killed ingest or checkout left."""
-    with settled(root):
-        pass
+        try:
+            yield
+        finally:
+            shutil.rmtree(root / STAGING, ignore_errors=True)
 
 
 def current_version(root: Path) -> int | None:
@@ -48,14 +50,17 @@ def versions(root: Path) -> list[DataVersion]:
 
 def recorded_versions(root: Path) -> list[DataVersion]:
     """As `versions`, for one that holds the lock."""
-    paths = sorted((root / VERSIONS).glob("[0-9]*.json"), key=lambda path: int(path.stem))
-    return [_read(path) for path in paths]
+    paths = [path for path in (root / VERSIONS).glob("*.json") if re.fullmatch("[0-9]{4,}", path.stem)]
+    return [_read_record(path) for path in sorted(paths, key=lambda path: int(path.stem))]
 
 
 def in_use(root: Path) -> DataVersion | None:
     """The version that data/live says it is; None where it is not there."""
     path = root / LIVE / VERSION
-    return _read(path) if path.is_file() else None
+    remedy = (
+        f"Move {LIVE} elsewhere, then `llp data log` lists the versions and `llp data checkout VERSION` brings one."
+    )
+    return _read(path, remedy) if path.is_file() else None
 
 
 def require_current(root: Path) -> DataVersion:
@@ -165,7 +170,7 @@ def _settle(root: Path) -> None:
     if not recorded.is_file():
         if _is_intact(live, version):
             _record(root, version)
-    elif tracked_hash(root, LIVE) != _read(recorded).dvc and _is_intact(live, version):
+    elif tracked_hash(root, LIVE) != _read_record(recorded).dvc and _is_intact(live, version):
         track(root, LIVE)  # a checkout was killed before this
 
 
@@ -192,11 +197,15 @@ def _record_path(root: Path, number: int) -> Path:
     return root / VERSIONS / f"{number:04}.json"
 
 
-def _read(path: Path) -> DataVersion:
+def _read_record(path: Path) -> DataVersion:
+    return _read(path, f"No stage makes it again: restore the file that was committed, `git checkout -- {path}`.")
+
+
+def _read(path: Path, remedy: str) -> DataVersion:
     try:
-        return DataVersion.from_json(read_json(path))
-    except (LookupError, TypeError) as error:
-        raise InputError(f"{path}: it does not describe a version of the data ({error}).") from None
+        return DataVersion.from_json(json.loads(path.read_text(encoding="utf-8")))
+    except (ValueError, LookupError, TypeError) as error:
+        raise InputError(f"{path}: it does not describe a version of the data ({error}). {remedy}") from None
 
 
 def _is_intact(folder: Path, version: DataVersion) -> bool:

@@ -12,7 +12,7 @@ from live_project import Project
 
 from llp_core.dvc_repo import dvc_repo, tracked_hash
 from llp_core.errors import InputError
-from llp_core.live import IngestReport, checkout, current_version, extract, settle, versions
+from llp_core.live import IngestReport, checkout, current_version, extract, versions
 from llp_core.live.records import LIVE
 
 pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep.value:DeprecationWarning")
@@ -106,8 +106,11 @@ def test_live_data_that_is_gone(grown: Project) -> None:
     shutil.rmtree(grown.root / "data/live")
     with pytest.raises(InputError, match=r"there are versions of it. `llp data checkout 3` brings it"):
         grown.ingest()
+    with pytest.raises(InputError, match=r"there are versions of it. `llp data checkout 3` brings it"):
+        grown.start()
     checkout(grown.root, 3)
     assert grown.content() == before
+    assert grown.start() == 3
 
 
 def test_neither_cache_nor_remote_holds_it(grown: Project) -> None:
@@ -178,11 +181,33 @@ def test_two_processes_with_the_same_files(project: Project) -> None:
     assert len(versions(project.root)) == 2
 
 
-def test_a_record_that_is_not_one(grown: Project) -> None:
+@pytest.mark.parametrize("text", [json.dumps({"number": 2}), "[]", '{"number": 2'])
+def test_a_record_that_is_not_one(grown: Project, text: str) -> None:
     path = grown.root / "data/versions/0002.json"
-    path.write_text(json.dumps({"number": 2}))
-    with pytest.raises(InputError, match=r"0002.json: it does not describe a version of the data"):
+    path.write_text(text)
+    advice = rf"0002\.json: it does not describe a version of the data .* `git checkout -- {path}`"
+    with pytest.raises(InputError, match=advice):
         versions(grown.root)
+
+
+def test_live_data_that_does_not_say_what_it_is(grown: Project) -> None:
+    """What the message says brings it back."""
+    before = grown.content()
+    (grown.root / "data/live/version.json").write_text("{")
+    with pytest.raises(InputError, match=r"live/version\.json: .* Move data/live elsewhere, then `llp data log`"):
+        grown.ingest()
+    (grown.root / "data/live").rename(grown.root / "elsewhere")
+    assert [version.number for version in versions(grown.root)] == [1, 2, 3]
+    checkout(grown.root, 3)
+    assert grown.content() == before
+
+
+def test_a_file_beside_the_records_is_none(grown: Project) -> None:
+    folder = grown.root / "data/versions"
+    for name in ("0001-copy.json", "1.json", "notes.json"):
+        shutil.copy(folder / "0001.json", folder / name)
+    assert [version.number for version in versions(grown.root)] == [1, 2, 3]
+    assert grown.ingest(grown.write("c.csv", "source,target\nn1,n5\n")).after == 4
 
 
 def test_settling_with_nothing_to_do_leaves_all_as_it_is(grown: Project) -> None:
@@ -190,5 +215,5 @@ def test_settling_with_nothing_to_do_leaves_all_as_it_is(grown: Project) -> None
         return {path: path.stat().st_mtime_ns for path in (grown.root / "data").rglob("*") if path.is_file()}
 
     before = state()
-    settle(grown.root)
+    assert current_version(grown.root) == 3
     assert state() == before
