@@ -5,6 +5,7 @@ import os
 import shutil
 import stat
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,10 @@ from llp_core.errors import InputError
 from llp_core.live.records import INCOMING, QUARANTINE, STAGING
 from llp_core.store import sha256
 
+_REASON = ".reason.txt"
+_LONGEST = 255 - len(_REASON) - 9
+"""Bytes of a name, so that file systems take it with a number and that of its reason too."""
+
 
 @dataclass(frozen=True)
 class Offer:
@@ -20,9 +25,10 @@ class Offer:
 
     Attributes:
         path: where it lies.
-        staged: the copy that is read, so that nobody changes it meanwhile. There is none of what is no file.
-        sha256: of the copy.
-        refused: why it cannot be taken, where its name or its kind says so, else None.
+        staged: the copy that is read, so that nobody changes it meanwhile. There is none of what is no file, or is not
+            readable.
+        sha256: of the copy; empty where there is none.
+        refused: why it cannot be taken, where its name or its kind says so or it cannot be opened, else None.
         incoming: whether it lies in data/incoming, so that it goes away once it is dealt with.
     """
 
@@ -71,16 +77,29 @@ def offers(root: Path, given: Sequence[Path] | None) -> list[Offer]:
 def _offer(root: Path, number: int, path: Path) -> Offer:
     incoming = path.parent.resolve() == (root / INCOMING).resolve()
     staged = root / STAGING / f"{number:06}{path.suffix if path.suffix in SUFFIXES else ''}"
-    mode = path.lstat().st_mode if incoming else path.stat().st_mode
-    if stat.S_ISLNK(mode):
-        return Offer(path, staged, "", "it is a link, which may lead anywhere. Put the file itself there.", incoming)
-    if not stat.S_ISREG(mode):
-        return Offer(path, staged, "", f"it is no file. Put the files themselves into {INCOMING}.", incoming)
-    # No following of a link that took the file's place since.
-    source = os.open(path, os.O_RDONLY | (os.O_NOFOLLOW if incoming else 0))
+    try:
+        source = _open(path, incoming)
+    except InputError as error:
+        return Offer(path, staged, "", str(error), incoming)
     with os.fdopen(source, "rb") as file, staged.open("wb") as copy:
         shutil.copyfileobj(file, copy)
     return Offer(path, staged, sha256(staged), _refusal(path), incoming)
+
+
+def _open(path: Path, incoming: bool) -> int:
+    """A descriptor to read a file by; the way to one in data/incoming leads over no link."""
+    try:
+        mode = path.lstat().st_mode if incoming else path.stat().st_mode
+        if stat.S_ISLNK(mode):
+            raise InputError("it is a link, which may lead anywhere. Put the file itself there.")
+        if not stat.S_ISREG(mode):
+            raise InputError(f"it is no file. Put the files themselves into {INCOMING}.")
+        # No following of a link that took the file's place since.
+        return os.open(path, os.O_RDONLY | (os.O_NOFOLLOW if incoming else 0))
+    except OSError as error:
+        raise InputError(
+            f"it cannot be opened ({error.strerror}). Put it there anew, readable for the user that runs llp."
+        ) from None
 
 
 def _refusal(path: Path) -> str | None:
@@ -94,30 +113,44 @@ def _refusal(path: Path) -> str | None:
 
 def put_away(offer: Offer) -> None:
     """Removes a file that was dealt with from data/incoming, if it is still the one that was read."""
-    if offer.incoming and offer.path.is_file() and sha256(offer.path) == offer.sha256:
+    if offer.incoming and _holds(offer.path, offer):
         offer.path.unlink()
 
 
 def quarantine(root: Path, offer: Offer, reason: str) -> None:
-    """Moves a file from data/incoming to data/quarantine, or copies it from elsewhere, with the reason beside it."""
+    """Moves a file from data/incoming to data/quarantine, or copies it from elsewhere, with the reason beside it.
+
+    What can be neither read nor moved stays where it is.
+    """
     folder = root / QUARANTINE
     folder.mkdir(parents=True, exist_ok=True)
     target = _free_name(folder, offer)
     written = root / STAGING / "reason.txt"
     written.write_text(reason + "\n", encoding="utf-8", errors="backslashreplace")
-    written.replace(target.with_name(f"{target.name}.reason.txt"))
+    written.replace(target.with_name(target.name + _REASON))
     if offer.staged.is_file():
         offer.staged.replace(target)
         put_away(offer)
-    else:
-        offer.path.rename(target)
+    elif offer.incoming:
+        with suppress(OSError):
+            offer.path.rename(target)
 
 
 def _free_name(folder: Path, offer: Offer) -> Path:
-    """A name in quarantine that no other file has; the same file has its own again."""
+    """A name in quarantine that no other file has; the same file has its own again. Of one too long the end is kept."""
+    encoded = os.fsencode(offer.path.name)
+    name = offer.path.name if len(encoded) <= _LONGEST else encoded[-_LONGEST:].decode(errors="ignore")
+    own = folder / name
     for number in itertools.count(1):
-        target = folder / (offer.path.name if number == 1 else f"{offer.path.stem}.{number}{offer.path.suffix}")
-        is_file = target.is_file() and not target.is_symlink()
-        if not os.path.lexists(target) or (is_file and sha256(target) == offer.sha256):
+        target = own if number == 1 else own.with_name(f"{own.stem}.{number}{own.suffix}")
+        if not os.path.lexists(target) or _holds(target, offer):
             return target
     raise AssertionError("there is always a number that is free")
+
+
+def _holds(path: Path, offer: Offer) -> bool:
+    """Whether a file is there, is no link, can be read, and is the one that was offered."""
+    try:
+        return path.is_file() and not path.is_symlink() and sha256(path) == offer.sha256
+    except OSError:
+        return False

@@ -1,5 +1,6 @@
 """Files in, a version out: what they change, and what becomes of those that are not right."""
 
+import errno
 import os
 from decimal import Decimal
 from pathlib import Path
@@ -366,6 +367,70 @@ class TestIncoming:
         assert project.ingest().after == 2
         assert sorted(project.quarantined()) == ["dvc.yaml", "x.dvc"]
         assert project.ingest(project.write("more.csv", "source,target\nn1,n4\n")).after == 3
+
+    def test_one_that_cannot_be_opened_keeps_no_other_out(
+        self, project: Project, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        project.drop("bad.csv", "source,target\nn0,n5\n")
+        project.drop("good.csv", "source,target\nn0,n4\n")
+        opened = os.open
+
+        def refuse(path: Path, flags: int, *others: int) -> int:
+            if Path(path).name == "bad.csv":
+                raise PermissionError(errno.EACCES, "Permission denied")
+            return opened(path, flags, *others)
+
+        monkeypatch.setattr("llp_core.live.intake.os.open", refuse)
+        report = project.ingest()
+        assert [(file.name, file.status) for file in report.files] == [
+            ("bad.csv", "quarantined"),
+            ("good.csv", "taken"),
+        ]
+        reason = "it cannot be opened (Permission denied). Put it there anew, readable for the user that runs llp."
+        assert project.quarantined() == {"bad.csv": f"{reason}\n"}
+        assert project.incoming() == []
+
+    def test_one_that_can_be_neither_opened_nor_moved_stays(
+        self, project: Project, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        bad = project.drop("bad.csv", "source,target\nn0,n5\n")
+
+        def refuse(*_: object) -> int:
+            raise PermissionError(errno.EACCES, "Permission denied")
+
+        monkeypatch.setattr("llp_core.live.intake.os.open", refuse)
+        monkeypatch.setattr(Path, "rename", refuse)
+        assert [file.status for file in project.ingest().files] == ["quarantined"]
+        assert bad.is_file()
+        assert (project.root / "data/quarantine/bad.csv.reason.txt").is_file()
+
+    def test_one_that_is_gone_when_its_turn_comes(self, project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+        gone = project.drop("bad.csv", "source,target\nn0,n5\n")
+        project.drop("good.csv", "source,target\nn0,n4\n")
+        lstat = Path.lstat
+
+        def late(path: Path) -> os.stat_result:
+            if path == gone:
+                gone.unlink(missing_ok=True)
+            return lstat(path)
+
+        monkeypatch.setattr(Path, "lstat", late)
+        report = project.ingest()
+        assert [file.status for file in report.files] == ["quarantined", "taken"]
+        assert "No such file" in str(report.files[0].reason)
+
+    @pytest.mark.parametrize("letter", ["a", "ä"])
+    def test_a_long_name(self, project: Project, letter: str) -> None:
+        name = letter * (251 // len(letter.encode())) + ".csv"
+        for text in ("source,target\nn0,nobody\n", "source,target\nn0,no one\n"):
+            project.drop(name, text)
+            project.drop("good.csv", "source,target\nn0,n4\n")
+            assert {file.status for file in project.ingest().files} <= {"taken", "known already", "quarantined"}
+            assert project.incoming() == []
+        kept = sorted(project.quarantined())
+        assert len(kept) == 2
+        assert all(set(kept_name.removesuffix(".csv")) <= {letter, ".", "2"} for kept_name in kept)
+        assert pair("n0", "n4") in project.edges()
 
     def test_hidden_files_are_left_alone(self, project: Project) -> None:
         project.drop(".half-written.csv", "source,tar")
