@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
@@ -60,7 +60,7 @@ def score(
     known = "the graph's nodes" + (f" or {nodes}" if nodes is not None else "")
     ends = [end_numbers(table, column, predictor.node_ids, known) for column in (files.source, files.target)]
     scores = predictor.score(torch.from_numpy(np.stack(ends)))
-    _write(table.data.to_pandas().assign(score=scores.numpy()), output)
+    _write(table.data.to_pandas(integer_object_nulls=True).assign(score=scores.numpy()), output)
 
 
 def recommend(
@@ -130,11 +130,16 @@ def _write(frame: "pd.DataFrame", path: Path | None) -> None:
     from llp_core.store import atomic_file
 
     if path is None:
-        frame.to_csv(sys.stdout, index=False, float_format="%.6g")
+        _write_csv(frame, sys.stdout)
         return
     with atomic_file(path) as temporary:
         if path.suffix == ".csv":
-            frame.to_csv(temporary, index=False, float_format="%.6g")
+            _write_csv(frame, temporary)
         else:
             frame.to_parquet(temporary, index=False)
     typer.echo(f"{len(frame):,} rows: {path.resolve()}", err=True)
+
+
+def _write_csv(frame: "pd.DataFrame", target: Path | TextIO) -> None:
+    """Six figures of each score; the user's own columns as they are."""
+    frame.assign(score=frame["score"].map("{:.6g}".format)).to_csv(target, index=False)

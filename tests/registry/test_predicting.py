@@ -100,6 +100,42 @@ def test_score_keeps_the_file_s_columns_and_order(served: Path, predictor: Predi
     assert float(shown[1].split(",")[3]) == pytest.approx(float(expected[0]), rel=1e-4)
 
 
+def test_score_leaves_the_file_s_values_as_they_are(served: Path, predictor: Predictor) -> None:
+    """Six figures are for scores alone, and integers with gaps stay integers, as they are in Parquet."""
+    first, second, third = predictor.node_ids[:3]
+    given = pd.DataFrame(
+        {
+            "source": [first, second],
+            "target": [second, third],
+            "share": [0.123456789, 1234567.25],
+            "count": pd.array([2**60 + 1, None], dtype="Int64"),
+        }
+    )
+    given.to_parquet("pairs.parquet", index=False)
+    lines = [line.split(",") for line in llp("score", "pairs.parquet").splitlines()]
+    assert [line[:4] for line in lines] == [
+        ["source", "target", "share", "count"],
+        [first, second, "0.123456789", "1152921504606846977"],
+        [second, third, "1234567.25", ""],
+    ]
+    scores = predictor.score(torch.tensor([[0, 1], [1, 2]])).tolist()
+    assert [line[4] for line in lines[1:]] == [f"{score:.6g}" for score in scores]
+    llp("score", "pairs.parquet", "--output", "scored.parquet")
+    scored = pd.read_parquet("scored.parquet", dtype_backend="numpy_nullable")
+    pd.testing.assert_frame_equal(scored[["share", "count"]], given[["share", "count"]].convert_dtypes())
+    given.assign(share=["0.123456789", "1234567.250"], count=["7", ""]).to_csv("pairs.csv", index=False)
+    llp("score", "pairs.csv", "--output", "scored.csv")
+    text = [line.rpartition(",")[0] for line in Path("scored.csv").read_text().splitlines()]
+    assert text == Path("pairs.csv").read_text().splitlines()
+
+
+def test_scores_of_recommend_have_six_figures(served: Path, predictor: Predictor) -> None:
+    asked = predictor.node_ids[0]
+    found = predictor.recommend(torch.tensor([0]), 3)
+    scores = [line.split(",")[2] for line in llp("recommend", asked, "--top", "3").splitlines()[1:]]
+    assert scores == [f"{score:.6g}" for score in found.scores.tolist()]
+
+
 def test_a_node_that_the_graph_has_never_seen(served: Path, predictor: Predictor) -> None:
     """It has the features of a known one, so the same scores; with those of another it has that one's."""
     known = nodes_file(served)
