@@ -17,6 +17,8 @@ from typing import TextIO
 
 from llp_core.errors import InputError, LLPError
 
+# The program notes its number itself, before it becomes what it is to be: who starts it may be killed just then.
+_NOTED = 'echo $$ 1<>"$0"; exec "$@"'
 LOG_LINES = 15
 """So many of a log's last lines are shown when a program fails."""
 _LOOK_AGAIN = 0.2
@@ -45,7 +47,7 @@ class Daemon:
         return self.folder / f"{self.name}.lock"
 
     def pid(self) -> int | None:
-        """Its process number; None if it does not run."""
+        """Its process number; None if it does not run, or is just being started."""
         try:
             file = self._lock.open()
         except FileNotFoundError:
@@ -53,7 +55,8 @@ class Daemon:
         with file:
             if _take(file, fcntl.LOCK_SH):
                 return None
-            return int(file.read())
+            noted = file.read()
+            return int(noted) if noted else None
 
     def start(self, command: Sequence[str | Path], environment: Mapping[str, str]) -> None:
         """Starts it in a session of its own, so that it outlives the terminal.
@@ -62,12 +65,13 @@ class Daemon:
             InputError: it runs already.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        with self._lock.open("a") as lock, self.log.open("a") as log:
+        self._lock.touch()
+        with self._lock.open("r+") as lock, self.log.open("a") as log:
             if not _take(lock, fcntl.LOCK_EX):
                 raise InputError(f"{self.name}: it runs already, as {self._lock} says.")
             lock.truncate(0)
             process = subprocess.Popen(  # noqa: S603
-                list(map(str, command)),
+                ["/bin/sh", "-c", _NOTED, str(self._lock), *map(str, command)],
                 env=dict(environment),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -76,7 +80,7 @@ class Daemon:
                 start_new_session=True,
             )
             process.returncode = 0  # it is meant to outlive this process: no warning that it still runs
-            lock.write(str(process.pid))
+            lock.write(f"{process.pid}\n")  # as the program does, maybe later
 
     def stop(self, seconds: float) -> None:
         """Ends it with all that it started: asked to first, and after so many seconds forced to.

@@ -1,3 +1,4 @@
+import fcntl
 import os
 import subprocess
 import sys
@@ -46,6 +47,47 @@ def test_it_outlives_the_process_that_started_it(daemon):
     subprocess.run([sys.executable, "-c", program, daemon.name, str(daemon.folder), *SLEEP], check=True)
     daemon.wait_for(lambda: started(daemon), 60)
     assert os.getsid(daemon.pid()) == daemon.pid()
+
+
+def test_it_is_known_where_its_starter_was_killed_before_it_could_note_the_number(daemon):
+    program = (
+        "import os, subprocess, sys; from pathlib import Path; from flows.daemons import Daemon\n"
+        "popen = subprocess.Popen\n"
+        "def start_and_die(*arguments, **options):\n"
+        "    popen(*arguments, **options)\n"
+        "    os.kill(os.getpid(), 9)\n"
+        "subprocess.Popen = start_and_die\n"
+        "Daemon(sys.argv[1], Path(sys.argv[2])).start(sys.argv[3:], os.environ)"
+    )
+    done = subprocess.run([sys.executable, "-c", program, daemon.name, str(daemon.folder), *SLEEP], check=False)
+    assert done.returncode == -9
+    assert wait_until(lambda: started(daemon), 60)
+    pid = daemon.pid()
+    assert os.getsid(pid) == pid
+    daemon.stop(10)
+    assert daemon.pid() is None
+
+
+def test_one_that_is_just_being_started_has_no_number_yet(daemon):
+    daemon.folder.mkdir()
+    with (daemon.folder / "sleeper.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert daemon.pid() is None
+        with pytest.raises(InputError, match="sleeper: it runs already"):
+            daemon.start(SLEEP, os.environ)
+
+
+def test_the_number_is_the_program_s_own(daemon):
+    daemon.start([sys.executable, "-c", "import os, time; print(os.getpid(), flush=True); time.sleep(600)"], os.environ)
+    pid = daemon.pid()
+    daemon.wait_for(lambda: daemon.tail() != "", 60)
+    assert (daemon.tail(), daemon.pid()) == (str(pid), pid)
+
+
+def test_a_program_that_is_not_there(daemon):
+    daemon.start([daemon.folder / "none"], os.environ)
+    with pytest.raises(LLPError, match=r"(?s)ended as soon as it started.*/none: "):
+        daemon.wait_for(lambda: False, 60)
 
 
 def test_it_does_not_start_twice(daemon):
