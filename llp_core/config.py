@@ -22,6 +22,7 @@ from llp_core.data_params import (
 from llp_core.errors import InputError
 from llp_core.gate_params import GateParams
 from llp_core.names import METHOD_LOSSES, METHODS, SETTINGS, Method, Setting
+from llp_core.paths import require_params
 from llp_core.section import Positive, Section, Share, Weight, problems
 
 __all__ = [
@@ -263,12 +264,9 @@ def load_params(path: Path) -> Params:
     Raises:
         InputError: the file is missing, is not YAML, or a setting is unknown, missing or out of range.
     """
+    require_params(path)
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(
-            f"{path}: not found. Run llp in the project's folder, the one that holds dvc.yaml and params.yaml."
-        ) from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not readable as YAML: {error}") from None
     return parse_params(values, str(path))

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from llp_core.errors import InputError
 from llp_core.names import Method, Setting
 
 PARAMS = Path("params.yaml")
@@ -26,6 +27,28 @@ CHECKPOINTS = Path("data/checkpoints")
 """Of trainings under way; outside every stage's outputs, since DVC empties those before a run."""
 FAILED_CHECKS = Path("data/failed_checks")
 """Findings and Data Docs of a check that stopped its stage."""
+
+
+def project_root() -> Path:
+    """The current folder, which must be a project's.
+
+    Raises:
+        InputError: there is no params.yaml.
+    """
+    require_params(PARAMS)
+    return Path.cwd()
+
+
+def require_params(path: Path) -> None:
+    """Refuses a path of params.yaml where there is none.
+
+    Raises:
+        InputError: says where to run llp.
+    """
+    if not path.is_file():
+        raise InputError(
+            f"{path}: not found. Run llp in the project's folder, the one that holds dvc.yaml and params.yaml."
+        )
 
 
 def setting_folder(setting: Setting) -> Path:

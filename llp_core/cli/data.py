@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from llp_core.paths import PARAMS
+from llp_core.paths import PARAMS, project_root
 
 app = typer.Typer(help="Start the live data, list its versions, or go back to one.", no_args_is_help=True)
 
@@ -73,7 +73,8 @@ def log() -> None:
     """List the versions of the live data, the newest first. A star marks the one in use."""
     from llp_core.live import current_version, versions
 
-    used = current_version(Path.cwd())
+    root = project_root()
+    used = current_version(root)
     rows = [
         (
             f"{'*' if version.number == used else ' '} {version.number}",
@@ -84,7 +85,7 @@ def log() -> None:
             ", ".join(source.name for source in version.sources),
             f"after {version.after}" if version.after not in (None, version.number - 1) else "",
         )
-        for version in reversed(versions(Path.cwd()))
+        for version in reversed(versions(root))
     ]
     if not rows:
         typer.echo("There is no version yet. `llp data start` makes the first.")
@@ -101,5 +102,5 @@ def checkout(version: Annotated[int, typer.Argument(help="Its number, as `llp da
     """Go back (or forward) to a version. All versions stay, and the next ingest goes on from this one."""
     from llp_core.live import checkout as check_out
 
-    check_out(Path.cwd(), version)
+    check_out(project_root(), version)
     typer.echo(f"The data is version {version}.")

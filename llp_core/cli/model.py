@@ -7,7 +7,7 @@ import typer
 
 from llp_core.errors import InputError, Refused
 from llp_core.names import Setting
-from llp_core.paths import PARAMS
+from llp_core.paths import PARAMS, project_root
 
 if TYPE_CHECKING:
     from llp_core.gate import Verdict
@@ -21,7 +21,7 @@ def list_() -> None:
     from llp_core.names import SETTINGS
     from llp_core.registry import champion, figures_of, numbers, read_version
 
-    root = Path.cwd()
+    root = project_root()
     in_use = champion(root)
     typer.echo(f"{'':<8}{'version':>7}  {'made':<20}  {'data':<16}" + "".join(f"{name:>14}" for name in SETTINGS))
     for number in numbers(root):
@@ -42,7 +42,7 @@ def show(
     from llp_core.registry import in_use, open_version, version_folder
     from llp_core.registry.records import CARD
 
-    root = Path.cwd()
+    root = project_root()
     number = version if version is not None else in_use(root)
     open_version(root, number)
     typer.echo((version_folder(root, number) / CARD).read_text(encoding="utf-8"))
@@ -52,7 +52,7 @@ def show(
 @app.command()
 def judge() -> None:
     """Say what the gate says of what the last run left, and change nothing. The exit code is 6 where it refuses."""
-    verdict = _judge(Path.cwd())
+    verdict = _judge(project_root())
     typer.echo(verdict.to_markdown())
     if not verdict.promoted:
         raise Refused(verdict.headline)
@@ -78,7 +78,7 @@ def promote(
     from llp_core.registry import promote as switch
     from llp_core.registry import register
 
-    root = Path.cwd()
+    root = project_root()
     if version is None:
         verdict = _judge(root)
         typer.echo(verdict.to_markdown())
@@ -94,7 +94,7 @@ def rollback(why: Annotated[str, typer.Option(help="Kept with the switch.")] = "
     """Put the version in use that was in use before the present one."""
     from llp_core.registry import rollback as back
 
-    typer.echo(f"Version {back(Path.cwd(), why)} is in use.")
+    typer.echo(f"Version {back(project_root(), why)} is in use.")
 
 
 @app.command()
@@ -102,7 +102,7 @@ def history() -> None:
     """List every promotion and rollback."""
     from llp_core.registry.versions import read_state
 
-    state = read_state(Path.cwd())
+    state = read_state(project_root())
     for event in state.history if state else ():
         switch = f"{event.before if event.before is not None else '-'} -> {event.version or '-'}"
         typer.echo(f"{event.at}  {switch:<10}  {event.what:<12}  {event.why}")
@@ -118,7 +118,7 @@ def diff(first: int, second: int) -> None:
     """
     from llp_core.registry import differing
 
-    rows = [("", f"version {first}", f"version {second}"), *differing(Path.cwd(), first, second)]
+    rows = [("", f"version {first}", f"version {second}"), *differing(project_root(), first, second)]
     widths = [max(len(row[column]) for row in rows) for column in range(2)]
     for name, one, other in rows:
         typer.echo(f"{name:<{widths[0]}}  {one:<{widths[1]}}  {other}".rstrip())
@@ -150,7 +150,7 @@ def export(
     from llp_core.registry import in_use
     from llp_core.registry.serving import served_student
 
-    root = Path.cwd()
+    root = project_root()
     number = version if version is not None else in_use(root)
     student = served_student(root, number, setting)
     if not path.absolute().parent.is_dir() or path.is_dir():
@@ -164,7 +164,7 @@ def push() -> None:
     """Send the versions, and which one is in use, to DVC's remote."""
     from llp_core.registry import push as send
 
-    done = send(Path.cwd())
+    done = send(project_root())
     typer.echo(_told("Sent", done.versions) + (" The remote's model in use is now that of here." * done.switched))
 
 
@@ -174,7 +174,7 @@ def pull() -> None:
     from llp_core.registry import in_use
     from llp_core.registry import pull as fetch
 
-    root = Path.cwd()
+    root = project_root()
     done = fetch(root)
     typer.echo(_told("Fetched", done.versions) + (f" Version {in_use(root)} is in use." if done.switched else ""))
 

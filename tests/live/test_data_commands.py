@@ -1,6 +1,7 @@
 """`llp ingest` and `llp data`: what they print and how they end."""
 
 import sys
+from pathlib import Path
 
 import pytest
 import yaml
@@ -9,6 +10,7 @@ from typer.testing import CliRunner
 
 from llp_core.cli import main
 from llp_core.cli.app import app
+from llp_core.errors import InputError
 from llp_core.live import current_version
 
 pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep.value:DeprecationWarning")
@@ -66,6 +68,14 @@ def test_log_and_checkout(project: Project) -> None:
 
 def test_log_before_there_is_any(new_project: Project) -> None:
     assert told("data", "log") == "There is no version yet. `llp data start` makes the first.\n"
+
+
+@pytest.mark.parametrize("command", [["ingest"], ["data", "start"], ["data", "log"], ["data", "checkout", "1"]])
+def test_outside_of_a_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: list[str]) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=r"^params\.yaml: not found\. Run llp in the project's folder"):
+        told(*command)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(

@@ -66,6 +66,13 @@ def test_versions_of_another_release_are_listed(two: Path) -> None:
     failing(InputError, "models/v0001/params.yaml: it does not say which method is served", "list")
 
 
+@pytest.mark.parametrize("command", ["list", "show", "history", "diff 1 2", "judge", "promote 1", "rollback", "pull"])
+def test_outside_of_a_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert failing(InputError, "params.yaml: not found. Run llp in the project's folder", *command.split()) == ""
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_show(two: Path) -> None:
     assert llp("show").startswith("# Model v0002\n")
     assert llp("show", "1").startswith("# Model v0001\n")
