@@ -78,6 +78,20 @@ def test_outside_of_a_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, c
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("taken", [True, False])
+def test_ingest_says_what_prefect_was_told(project: Project, monkeypatch: pytest.MonkeyPatch, taken: bool) -> None:
+    announced: list[tuple[int, str]] = []
+
+    def announce(version: int, told: str) -> bool:
+        announced.append((version, told))
+        return taken
+
+    monkeypatch.setattr("flows.events.announce_ingest", announce)
+    output = told("ingest", str(project.write("a.csv", "source,target\nn0,n4\n")))
+    assert ("Prefect's server was told" in output) is taken
+    assert announced == [(2, "1 edge added")]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
