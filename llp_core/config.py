@@ -7,9 +7,10 @@ Units are in the names or in the text under each field; shares lie in 0..1.
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-import yaml
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from llp_core.data_params import (
     DataParams,
@@ -44,6 +45,7 @@ __all__ = [
     "ValidateParams",
     "load_params",
     "parse_params",
+    "read_yaml",
 ]
 
 
@@ -266,10 +268,19 @@ def load_params(path: Path) -> Params:
     """
     require_params(path)
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        values = read_yaml(path.read_text(encoding="utf-8"))
+    except (YAMLError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not readable as YAML: {error}") from None
     return parse_params(values, str(path))
+
+
+def read_yaml(text: str) -> Any:
+    """Values as DVC reads them, by YAML 1.2, where `no` and `on` are texts.
+
+    Raises:
+        ruamel.yaml.error.YAMLError: it is no YAML.
+    """
+    return YAML(typ="safe").load(text)
 
 
 def parse_params(values: Any, origin: str) -> Params:

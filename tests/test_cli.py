@@ -206,9 +206,22 @@ class TestParams:
         change_params(project / "params.yaml", {"data.files.columns.age": "number"})
         assert load_params(project / "params.yaml").data.files.columns == {"age": "number"}
 
+    @pytest.mark.parametrize("name", ["no", "on", "yes", "Off", "y", "1e", "0x", "'7'", '"true"'])
+    def test_a_name_that_looks_like_a_value_keeps_its_text(self, project: Path, name: str) -> None:
+        from dvc.utils.serialize import load_yaml
+
+        text = name.strip("'\"")
+        values = parse_assignments([f"data.files.id={name}", f"data.files.columns={{{name}: ignore}}"])
+        change_params(project / "params.yaml", values)
+        files = load_params(project / "params.yaml").data.files
+        assert (files.id, files.columns) == (text, {text: "ignore"})
+        assert load_yaml(project / "params.yaml")["data"]["files"]["id"] == text
+        assert change_params(project / "params.yaml", values) == []
+
     @pytest.mark.parametrize(
         ("assignment", "message"),
         [
+            ("data.files.id=true", "data.files.id: Input should be a valid string, got True"),
             ("student.margn=0.2", "student.margn is not a setting. Did you mean student.margin"),
             ("student=1", "student is not a setting. Did you mean student.layers or"),
             ("zzz=1", "zzz is not a setting. `llp params show` lists those that are."),

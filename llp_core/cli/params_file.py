@@ -16,7 +16,7 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import YAMLError
 from ruamel.yaml.representer import RoundTripRepresenter
 
-from llp_core.config import Params, load_params, parse_params
+from llp_core.config import Params, load_params, parse_params, read_yaml
 from llp_core.datasets import get_dataset
 from llp_core.errors import InputError
 from llp_core.names import SETTINGS
@@ -101,7 +101,7 @@ def parse_assignments(assignments: Sequence[str]) -> dict[str, Any]:
         if not equals:
             raise InputError(f"--set {assignment}: expected section.key=value, such as --set student.margin=0.2.")
         try:
-            values[key.strip()] = YAML(typ="safe").load(text)
+            values[key.strip()] = read_yaml(text)
         except YAMLError as error:
             raise InputError(f"--set {assignment}: {text!r} is not readable as YAML: {error}") from None
     return values
@@ -134,10 +134,10 @@ def change_params(path: Path, values: Mapping[str, Any], dataset: str | None = N
     text = StringIO()
     round_trip.dump(document, text)
     given = [f"--dataset {dataset}"] * (dataset is not None) + [f"{key}={value}" for key, value in values.items()]
-    after = yaml.safe_load(text.getvalue())
+    after = read_yaml(text.getvalue())
     params = parse_params(after, f"with {', '.join(given)}, {path} would not hold what it must")
     get_dataset(params.data.name)
-    changes = list(_changes(yaml.safe_load(before), after))
+    changes = list(_changes(read_yaml(before), after))
     if changes:
         with atomic_file(path) as temporary:
             temporary.write_text(text.getvalue(), encoding="utf-8")
@@ -187,7 +187,7 @@ def _changes(before: Any, after: Any, prefix: str = "") -> Iterator[Change]:
 
 
 class _Representer(RoundTripRepresenter):
-    """Writes null, not an empty place; and 1.0e-05, since PyYAML reads 1e-05 as a text."""
+    """Writes null, not an empty place; and 1.0e-05, since readers of YAML 1.1 take 1e-05 for a text."""
 
 
 _Representer.add_representer(

@@ -4,8 +4,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from llp_core.config import read_yaml
 from llp_core.names import ALL_EDGES, EDGE_GROUPS, SETTINGS
 from llp_core.registry.records import METRICS, PARAMS
 from llp_core.registry.versions import open_version, served_method, version_folder
@@ -43,7 +42,7 @@ def differing(root: Path, first: int, second: int) -> list[tuple[str, str, str]]
 def _described(root: Path, number: int) -> dict[str, str]:
     version = open_version(root, number)
     data = version.data
-    settings = yaml.safe_load((version_folder(root, number) / PARAMS).read_text(encoding="utf-8"))
+    settings = read_yaml((version_folder(root, number) / PARAMS).read_text(encoding="utf-8"))
     return {
         "made": version.made,
         "commit": version.commit,
