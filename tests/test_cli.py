@@ -158,6 +158,25 @@ class TestParams:
         assert "student.margin = 0.5\n    Of the rank loss, " in result.output
         assert "teacher" not in result.output
 
+    @pytest.mark.parametrize(
+        ("name", "hint"),
+        [("studnet", "Did you mean student? "), ("student.margn", "Did you mean student.margin? "), ("?", "")],
+    )
+    def test_show_what_is_not_known(
+        self,
+        project: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+        name: str,
+        hint: str,
+    ) -> None:
+        assert run(monkeypatch, "params", "show", name) == 3
+        assert capsys.readouterr() == (
+            "",
+            f"No setting begins with {name!r}. {hint}The sections are run, data, validate, split, teacher, contexts, "
+            "student, latency, gate, tuned.\n",
+        )
+
     def test_every_setting_of_the_file_is_known(self) -> None:
         def keys(values: object, prefix: str = "") -> set[str]:
             if prefix in known_settings() or not isinstance(values, dict):

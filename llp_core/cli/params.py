@@ -1,11 +1,13 @@
 """Commands about params.yaml."""
 
 import textwrap
+from difflib import get_close_matches
 from typing import Annotated
 
 import typer
 
 from llp_core.cli.names import complete_section
+from llp_core.errors import InputError
 
 app = typer.Typer(help="Show or check the settings in params.yaml.", no_args_is_help=True)
 
@@ -25,11 +27,21 @@ def show(
     from llp_core.cli.params_file import described_settings
     from llp_core.paths import PARAMS
 
-    for key, value, meaning in described_settings(PARAMS):
-        if key.startswith(section):
-            typer.echo(f"{key} = {value}")
-            if meaning:
-                typer.echo(textwrap.fill(meaning, 100, initial_indent="    ", subsequent_indent="    "))
+    settings = list(described_settings(PARAMS))
+    shown = [setting for setting in settings if setting[0].startswith(section)]
+    if not shown:
+        raise InputError(_unknown(section, [key for key, _, _ in settings]))
+    for key, value, meaning in shown:
+        typer.echo(f"{key} = {value}")
+        if meaning:
+            typer.echo(textwrap.fill(meaning, 100, initial_indent="    ", subsequent_indent="    "))
+
+
+def _unknown(beginning: str, keys: list[str]) -> str:
+    sections = list(dict.fromkeys(key.partition(".")[0] for key in keys))
+    near = get_close_matches(beginning, [*sections, *keys], n=1)
+    hint = f"Did you mean {near[0]}? " if near else ""
+    return f"No setting begins with {beginning!r}. {hint}The sections are {', '.join(sections)}."
 
 
 @app.command()
