@@ -1,6 +1,7 @@
 """The command line: what it prints, what it changes, and how it ends."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,10 +12,10 @@ from typer.testing import CliRunner
 from untuned_params import copy_untuned
 
 from llp_core.cli import main
-from llp_core.cli.app import app
+from llp_core.cli.app import EXIT_CODES, app
 from llp_core.cli.params_file import change_params, known_settings, parse_assignments
 from llp_core.config import load_params
-from llp_core.errors import CheckFailed, InputError
+from llp_core.errors import INTERRUPTED, TERMINATED, CheckFailed, InputError, LLPError
 
 ROOT = Path(__file__).parents[1]
 
@@ -76,6 +77,12 @@ def test_every_command_has_help(command: list[str]) -> None:
 def test_version() -> None:
     result = CliRunner().invoke(app, ["--version"])
     assert (result.exit_code, result.output) == (0, "llp 0.1.0\n")
+
+
+def test_help_and_docs_name_the_same_exit_codes() -> None:
+    told = re.findall(r"(\d+) [a-z]", EXIT_CODES)
+    assert told == re.findall(r"(?m)^\| (\d+) \|", (ROOT / "docs/cli.md").read_text())
+    assert {str(code) for code in (LLPError.exit_code, InputError.exit_code, INTERRUPTED, TERMINATED)} < set(told)
 
 
 def test_no_arguments_show_help(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

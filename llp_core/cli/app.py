@@ -13,7 +13,7 @@ from llp_core.errors import INTERRUPTED, LLPError
 
 EXIT_CODES = """Exit codes: 0 done, 1 an error of another kind, 2 wrong usage, 3 a file or setting does not hold what is
 needed, 4 a check of the data failed, 5 stages of a flow failed, 6 the gate refuses a model, 7 another
-retraining is running, 130 interrupted."""
+retraining is running, 130 interrupted, 143 told to end."""
 
 app = typer.Typer(
     name="llp",
