@@ -1,8 +1,10 @@
 """Versions of the models: folders that are written once, and read only where they are as they were written."""
 
 import dataclasses
+import json
+import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -34,15 +36,20 @@ def version_folder(root: Path, number: int) -> Path:
 
 def numbers(root: Path) -> list[int]:
     """Of all versions that are here, in ascending order."""
-    return sorted(int(path.name[1:]) for path in (root / paths.MODELS).glob("v[0-9]*") if path.is_dir())
+    return sorted(_numbered(path.name for path in (root / paths.MODELS).glob("v*") if path.is_dir()))
 
 
 def next_number(root: Path) -> int:
     """The number of the next version: above all that are here, or are known to have been."""
-    noted = [int(path.stem[1:]) for path in (root / paths.MODELS).glob("v[0-9]*.dvc")]
+    noted = _numbered(path.stem for path in (root / paths.MODELS).glob("v*.dvc"))
     state = read_state(root)
     used = [event.version for event in state.history if event.version is not None] if state else []
     return 1 + max([*numbers(root), *noted, *used], default=0)
+
+
+def _numbered(names: Iterable[str]) -> list[int]:
+    """The numbers in names of versions; others, such as that of a copy made by hand, are passed over."""
+    return [int(name[1:]) for name in names if re.fullmatch(r"v\d+", name)]
 
 
 def read_version(root: Path, number: int) -> ModelVersion:
@@ -119,9 +126,13 @@ def read_state(root: Path) -> Champion | None:
     if not path.is_file():
         return None
     try:
-        return Champion.from_json(read_json(path))
-    except (LookupError, TypeError) as error:
-        raise InputError(f"{path}: it does not say which version of the models is in use ({error}).") from None
+        return Champion.from_json(json.loads(path.read_text(encoding="utf-8")))
+    except (ValueError, LookupError, TypeError) as error:
+        raise InputError(
+            f"{path}: it does not say which version of the models is in use ({error}). It holds every switch, and no "
+            "stage makes it again: where git has it, restore it with `git restore`; else remove it, and "
+            "`llp model pull` brings that of DVC's remote."
+        ) from None
 
 
 def write_manifest(folder: Path, version: ModelVersion) -> None:

@@ -153,7 +153,9 @@ def test_a_version_not_tested_yet_is_tested_by_who_comes_next(three: Path) -> No
 @pytest.mark.parametrize("content", ["", "{}", '{"version": 1}'])
 def test_a_champion_file_that_does_not_hold_is_told(three: Path, content: str) -> None:
     STATE.write_text(content)
-    with pytest.raises(InputError, match=r"models/champion\.json: "):
+    with pytest.raises(
+        InputError, match=r"models/champion\.json: .* `git restore`; else remove it, and `llp model pull`"
+    ):
         champion(three)
 
 

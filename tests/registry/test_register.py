@@ -143,6 +143,16 @@ def test_a_number_is_never_given_twice(project: Path) -> None:
     assert register(project) == 3
 
 
+def test_only_names_of_versions_count_as_versions(project: Path) -> None:
+    register(project)
+    shutil.copytree(V1, "models/v0001.bak")
+    Path("models/v0007.old.dvc").touch()
+    Path("models/v0005.dvc").touch()
+    assert numbers(project) == [1]
+    nudge(project)
+    assert register(project) == 6
+
+
 @pytest.mark.filterwarnings("ignore:_NoneStep.value:DeprecationWarning")
 def test_a_version_knows_which_version_of_the_live_data_it_was_trained_on(project: Path) -> None:
     from dvc.repo import Repo
