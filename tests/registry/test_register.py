@@ -3,11 +3,12 @@
 import hashlib
 import json
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
 import torch
-from candidate_project import change, edit_json, nudge, sabotage
+from candidate_project import ROOT, change, edit_json, nudge, sabotage
 
 from llp_core import paths
 from llp_core.config import load_params
@@ -151,6 +152,28 @@ def test_only_names_of_versions_count_as_versions(project: Path) -> None:
     assert numbers(project) == [1]
     nudge(project)
     assert register(project) == 6
+
+
+def test_what_a_run_writes_itself_is_no_change_of_the_project(project: Path) -> None:
+    def git(*arguments: str) -> str:
+        name = ("-c", "user.name=x", "-c", "user.email=x")
+        return subprocess.run(["git", *name, *arguments], check=True, capture_output=True, text=True).stdout.strip()
+
+    shutil.copy(ROOT / ".gitignore", project)
+    Path("dvc.lock").touch()
+    git("init", "--quiet")
+    git("add", ".")
+    git("commit", "--quiet", "--message", "x")
+    Path("data/versions").mkdir()
+    for name in ("dvc.lock", "data/live.dvc", "data/versions/x.json"):
+        Path(name).write_text("{}")
+    promote(project, register(project), "first")
+    nudge(project)
+    version = open_version(project, register(project))
+    assert (version.commit, version.changed_since) == (git("rev-parse", "HEAD"), False)
+    nudge(project)
+    change(project, {"gate": {"tolerance": 0.03}})
+    assert open_version(project, register(project)).changed_since is True
 
 
 @pytest.mark.filterwarnings("ignore:_NoneStep.value:DeprecationWarning")
