@@ -13,7 +13,7 @@ import yaml
 
 from llp_core.names import SETTINGS
 from llp_core.stages import STAGES, run_stage
-from llp_core.store import read_tensors, write_tensors
+from llp_core.store import read_tensors, sha256, write_tensors
 
 ROOT = Path(__file__).parents[1]
 SHORT = {
@@ -89,3 +89,14 @@ def nudge(root: Path) -> None:
 def edit_json(path: Path, **values: Any) -> None:
     """Changes some keys of a JSON file."""
     path.write_text(json.dumps(json.loads(path.read_text()) | values))
+
+
+def break_smoke(root: Path, number: int) -> None:
+    """Makes a version that is whole by its hashes, and does not score as recorded."""
+    folder = root / f"models/v{number:04}"
+    known = json.loads((folder / "smoke.json").read_text())
+    known["settings"]["production"]["logits"]["llp"][0] += 1
+    edit_json(folder / "smoke.json", **known)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["files"]["smoke.json"] = sha256(folder / "smoke.json")
+    edit_json(folder / "manifest.json", **manifest)

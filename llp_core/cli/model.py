@@ -171,12 +171,14 @@ def push() -> None:
 @app.command()
 def pull() -> None:
     """Fetch the versions from DVC's remote; its model comes into use if that came after the one in use here."""
-    from llp_core.registry import in_use
+    from llp_core.registry import champion
     from llp_core.registry import pull as fetch
 
     root = project_root()
     done = fetch(root)
-    typer.echo(_told("Fetched", done.versions) + (f" Version {in_use(root)} is in use." if done.switched else ""))
+    state = champion(root)
+    told = " No model is in use." if state is None else f" Version {state.version} is in use."
+    typer.echo(_told("Fetched", done.versions) + told * done.switched)
 
 
 def _told(verb: str, versions: list[int]) -> str:

@@ -91,7 +91,7 @@ def settle(root: Path) -> None:
 
 def _settle(root: Path) -> None:
     state = read_state(root)
-    if state is not None and not state.tested:
+    if state is not None and state.version is not None and not state.tested:
         _test(root, state)
 
 

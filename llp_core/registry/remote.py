@@ -40,9 +40,9 @@ def push(root: Path) -> Transfer:
     """Sends all versions that the remote has not got, and which one is in use.
 
     Raises:
-        InputError: there is no remote, a version is not as it was written, or the remote has another model of the
-            same number or knows of switches that are not known here.
-        LLPError: DVC could not do its part.
+        InputError: a version is not as it was written, or the remote has another model of the same number or knows
+            of switches that are not known here.
+        LLPError: there is no remote, or DVC could not do its part.
     """
     with registry_lock(root):
         there = _read_index(root)
@@ -67,9 +67,8 @@ def pull(root: Path) -> Transfer:
     Where another was put in use here meanwhile it stays, and the next push makes it that of the remote.
 
     Raises:
-        InputError: there is no remote, it has another model of the same number, or a version does not arrive as it
-            was written.
-        LLPError: DVC could not do its part, or the version in use failed its smoke test.
+        InputError: the remote has another model of the same number, or a version does not arrive as it was written.
+        LLPError: there is no remote, DVC could not do its part, or the version in use failed its smoke test.
     """
     with registry_lock(root):
         there = _read_index(root)
@@ -91,7 +90,7 @@ def _take_history(root: Path, theirs: dict[str, Any] | None) -> bool:
     if theirs is None or own[: len(theirs["history"])] == theirs["history"]:
         return False
     if state is None or _continues(theirs["history"], state.to_json()):
-        write_json(path, {**theirs, "tested": False})
+        write_json(path, {**theirs, "tested": theirs["version"] is None})
         return True
     more = [event for event in own if event not in theirs["history"]]
     write_json(path, {**state.to_json(), "history": [*theirs["history"], *more]})

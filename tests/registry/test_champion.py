@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from candidate_project import edit_json, nudge
+from candidate_project import break_smoke, edit_json, nudge
 
 from llp_core.errors import InputError, LLPError
 from llp_core.registry import champion, promote, register, rollback, settle
@@ -27,19 +27,6 @@ def three(project: Path) -> Path:
 def in_use(root: Path) -> tuple[int | None, tuple[int, ...]]:
     state = champion(root)
     return (None, ()) if state is None else (state.version, state.former)
-
-
-def break_smoke(root: Path, number: int) -> None:
-    """Makes a version that is whole by its hashes, and does not score as recorded."""
-    import hashlib
-
-    folder = root / f"models/v{number:04}"
-    known = json.loads((folder / "smoke.json").read_text())
-    known["settings"]["production"]["logits"]["llp"][0] += 1
-    edit_json(folder / "smoke.json", **known)
-    manifest = json.loads((folder / "manifest.json").read_text())
-    manifest["files"]["smoke.json"] = hashlib.sha256((folder / "smoke.json").read_bytes()).hexdigest()
-    edit_json(folder / "manifest.json", **manifest)
 
 
 def test_promotions_and_the_way_back(three: Path) -> None:

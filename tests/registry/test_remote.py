@@ -6,8 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from candidate_project import copied, edit_json, nudge
+from candidate_project import break_smoke, copied, edit_json, nudge
+from typer.testing import CliRunner
 
+from llp_core.cli.app import app
 from llp_core.dvc_repo import dvc_repo, track
 from llp_core.errors import InputError, LLPError
 from llp_core.registry import champion, numbers, open_version, promote, pull, push, register, rollback
@@ -75,6 +77,26 @@ def test_versions_and_the_model_in_use_arrive(copy: Callable[..., Path], git: bo
     assert in_use(there) == 1
     assert champion(there) == champion(here)
     assert (pull(there).versions, pull(there).switched) == ([], False)
+
+
+@pytest.mark.parametrize("tested", [True, False])
+def test_a_remote_with_no_model_in_use(
+    copy: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, tested: bool
+) -> None:
+    here, there = copy("here"), copy("there")
+    register(here)
+    break_smoke(here, 1)
+    with pytest.raises(LLPError, match="Version 1 failed its smoke test, and no model is in use"):
+        promote(here, 1, "hope")
+    push(here)
+    monkeypatch.chdir(there)
+    pulled = CliRunner().invoke(app, ["model", "pull"], catch_exceptions=False)
+    assert pulled.output == "Fetched version 1. No model is in use.\n"
+    assert champion(there) is None
+    edit_json(there / "models/champion.json", tested=tested)  # False is what former versions of this program wrote
+    nudge(there)
+    promote(there, register(there), "the next one")
+    assert in_use(there) == 2
 
 
 def test_a_version_goes_back_even_where_it_was_lost(copy: Callable[..., Path]) -> None:
