@@ -11,6 +11,7 @@ from llp_core.config import DataParams, FilesParams
 from llp_core.datasets.base import Dataset, Loaded, edge_counts
 from llp_core.datasets.columns import FeatureEncoder
 from llp_core.datasets.tables import Table, read_table, require_table_file
+from llp_core.errors import InputError
 from llp_core.graph import canonical_edges
 from llp_core.types import Graph
 
@@ -60,7 +61,13 @@ def read_nodes(folder: Path, files: FilesParams) -> Table:
 def _read(folder: Path, name: str, files: FilesParams) -> Table:
     # Errors name the file its owner knows; the copy in the folder has the same lines.
     given = _given_files(files)[name]
-    return read_table(folder / f"{name}{Path(given).suffix}", given)
+    path = folder / f"{name}{Path(given).suffix}"
+    if not path.is_file():
+        raise InputError(
+            f"{path}: not found, though data.files.{name} in params.yaml is {given}. It may have changed since the "
+            "download stage: `llp run-flow full` brings the files."
+        )
+    return read_table(path, given)
 
 
 def _fit(nodes: Table, files: FilesParams) -> FeatureEncoder:

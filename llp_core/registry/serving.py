@@ -7,7 +7,7 @@ from torch import Tensor
 from llp_core import paths
 from llp_core.config import Params
 from llp_core.datasets.columns import FeatureEncoder
-from llp_core.datasets.files import read_nodes
+from llp_core.datasets.files import ids_of, read_nodes
 from llp_core.errors import InputError
 from llp_core.names import Setting
 from llp_core.registry.records import ENCODER, ModelVersion
@@ -32,10 +32,11 @@ def encoder_of(root: Path, number: int) -> FeatureEncoder | None:
 
 
 def features_for(root: Path, version: ModelVersion, params: Params, graph: Graph) -> Tensor:
-    """The features of the present nodes, [N, F], as a version's models take them: by its own encoder.
+    """The features of the graph's nodes, [N, F], as a version's models take them: by its own encoder.
 
     Raises:
-        InputError: the version is of another data set or of other features.
+        InputError: the version is of another data set or of other features, or the raw files are not those that the
+            graph was made of.
     """
     advice = f"Move {paths.MODELS} away to begin anew."
     if version.data.name != params.data.name:
@@ -44,7 +45,13 @@ def features_for(root: Path, version: ModelVersion, params: Params, graph: Graph
             f"{advice}"
         )
     if (encoder := encoder_of(root, version.number)) is not None:
-        return encoder.apply(read_nodes(root / paths.RAW, params.data.files))
+        nodes = read_nodes(root / paths.RAW, params.data.files)
+        if ids_of(nodes, params.data.files) != graph.node_ids:
+            raise InputError(
+                f"{paths.RAW}: its nodes are not those of {paths.GRAPH}: the data changed after the prepare stage. "
+                "`llp run-flow full` brings both up to date."
+            )
+        return encoder.apply(nodes)
     if graph.features.shape[1] != version.data.features:
         raise InputError(
             f"{version.name}: it takes {version.data.features} features, the present nodes have "

@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from llp_core import paths
 from llp_core.cli.app import app
+from llp_core.config import load_params
 from llp_core.errors import InputError
 from llp_core.models import NodeFeatures
 from llp_core.predicting import Predictor
@@ -202,6 +203,23 @@ def test_a_model_of_another_data_set_or_none_in_use(project: Path) -> None:
     change(project, {"data": {"name": "cora"}})
     with pytest.raises(InputError, match="v0001: it was trained on data set files, the present one is cora"):
         Predictor.open(project, 1)
+
+
+def test_raw_files_that_the_graph_was_not_made_of(served: Path) -> None:
+    raw = served / paths.RAW / "nodes.csv"
+    lines = raw.read_text().splitlines(keepends=True)
+    for changed in (lines[:-1], [*lines[:-2], lines[-1], lines[-2]]):  # one node fewer; another order
+        raw.write_text("".join(changed))
+        with pytest.raises(
+            InputError, match=r"data/raw: its nodes are not those of data/graph: .* `llp run-flow full`"
+        ):
+            Predictor.open(served, 1)
+    files = load_params(paths.PARAMS).data.files.model_dump()
+    change(served, {"data": {"files": files | {"nodes": "other/nodes.parquet"}}})
+    with pytest.raises(
+        InputError, match=r"data/raw/nodes\.parquet: not found, though data\.files\.nodes .* is other/nodes\.parquet\."
+    ):
+        Predictor.open(served, 1)
 
 
 def test_nodes_of_a_data_set_without_columns(served: Path, monkeypatch: pytest.MonkeyPatch) -> None:
