@@ -9,7 +9,7 @@ from llp_core.drift import DriftReport, drift_between
 from llp_core.gate import Verdict
 from llp_core.live import current_version, extract, versions
 from llp_core.live.records import LIVE
-from llp_core.registry import candidate_hash, champion, numbers, read_version
+from llp_core.registry import candidate_hash, champion, find_version, read_version
 from llp_core.store import new_folder, read_json, write_json
 
 
@@ -23,9 +23,7 @@ def decided(root: Path, params: Params) -> str | None:
         InputError: the pipeline has not run in each setting, or the registry is not readable.
     """
     digest, state = candidate_hash(root), champion(root)
-    for number in numbers(root):
-        if read_version(root, number).candidate != digest:
-            continue
+    if (number := find_version(root, digest, params.gate.method)) is not None:
         if state is not None and state.version == number:
             return f"version {number} of the models is what they are, and in use"
         if state is not None and any(number in (event.version, event.before) for event in state.history):

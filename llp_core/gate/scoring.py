@@ -18,7 +18,7 @@ from llp_core.models import LinkModel, NodeFeatures, load_model
 from llp_core.names import ALL_EDGES, EDGE_GROUPS, SETTINGS, Setting
 from llp_core.registry.records import TRAINED_ON, ModelVersion
 from llp_core.registry.serving import features_for
-from llp_core.registry.versions import version_folder
+from llp_core.registry.versions import served_method, version_folder
 from llp_core.sampling import generator
 from llp_core.store import load, read_tensors
 from llp_core.training.runs import resolve_device
@@ -46,14 +46,15 @@ class Rival:
 
 
 def champion_rival(root: Path, version: ModelVersion, params: Params, graph: Graph) -> Rival:
-    """The model in use, with the present nodes as its own encoder has them.
+    """The model in use: the students that it serves, with the present nodes as its own encoder has them.
 
     Raises:
-        InputError: it was made for another data set or other features, or has no model of the method.
+        InputError: it was made for another data set or other features, or does not say which method it serves.
     """
     folder = version_folder(root, version.number)
     features = features_for(root, version, params, graph)
-    models = {setting: folder / setting / params.gate.method for setting in SETTINGS}
+    method = served_method(root, version.number)
+    models = {setting: folder / setting / method for setting in SETTINGS}
     return Rival(f"version {version.number}", features, read_tensors(folder / TRAINED_ON), models)
 
 

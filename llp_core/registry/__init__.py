@@ -6,7 +6,7 @@ from llp_core.registry.compare import differing, figures_of
 from llp_core.registry.records import Champion, DataUsed, Event, ModelVersion
 from llp_core.registry.register import register
 from llp_core.registry.remote import pull, push
-from llp_core.registry.versions import numbers, open_version, read_version, version_folder
+from llp_core.registry.versions import find_version, numbers, open_version, read_version, version_folder
 
 __all__ = [
     "Champion",
@@ -17,6 +17,7 @@ __all__ = [
     "champion",
     "differing",
     "figures_of",
+    "find_version",
     "in_use",
     "numbers",
     "open_version",

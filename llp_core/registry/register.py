@@ -19,11 +19,10 @@ from llp_core.registry.card import write_card
 from llp_core.registry.records import TRAINED_ON, VERDICT, DataUsed, ModelVersion
 from llp_core.registry.smoke import write_smoke
 from llp_core.registry.versions import (
+    find_version,
     next_number,
     now,
-    numbers,
     open_version,
-    read_version,
     registry_lock,
     version_folder,
     write_manifest,
@@ -46,7 +45,7 @@ class Judged(Protocol):
 
 
 def register(root: Path, verdict: Judged | None = None) -> int:
-    """Makes a version of the candidate; of a candidate that is one already it makes none.
+    """Makes a version of the candidate; of a candidate that is one already, served method included, it makes none.
 
     Args:
         root: the project's folder.
@@ -60,10 +59,9 @@ def register(root: Path, verdict: Judged | None = None) -> int:
         LLPError: the candidate changed meanwhile.
     """
     with registry_lock(root):
-        digest = candidate_hash(root)
-        for number in numbers(root):
-            if read_version(root, number).candidate == digest:
-                return open_version(root, number).number
+        digest, params = candidate_hash(root), load_params(root / paths.PARAMS)
+        if (known := find_version(root, digest, params.gate.method)) is not None:
+            return open_version(root, known).number
         number = next_number(root)
         with swapped_folder(version_folder(root, number)) as folder:
             _fill(root, folder, number, digest, verdict)

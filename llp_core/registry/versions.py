@@ -82,6 +82,23 @@ def served_method(root: Path, number: int) -> str:
         raise InputError(f"{path}: it does not say which method is served ({error}).") from None
 
 
+def find_version(root: Path, candidate: str, method: str) -> int | None:
+    """The number of the version that a candidate is already; None where it is none.
+
+    Args:
+        root: the project's folder.
+        candidate: its hash.
+        method: of the students that it serves.
+
+    Raises:
+        InputError: a manifest, or the settings of a version with the same hash, are not readable.
+    """
+    for number in numbers(root):
+        if read_version(root, number).candidate == candidate and served_method(root, number) == method:
+            return number
+    return None
+
+
 def open_version(root: Path, number: int) -> ModelVersion:
     """What a version says of itself, once all of its files are found to be as they were written.
 

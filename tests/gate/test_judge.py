@@ -113,6 +113,17 @@ def test_the_same_again_passes_and_the_verdict_is_the_same(project: Path) -> Non
     assert Verdict.from_json(json.loads(json.dumps(verdict.to_json()))) == verdict
 
 
+def test_another_method_is_compared_with_the_one_in_use(project: Path) -> None:
+    in_use(project)
+    change(project, {"gate": {"method": "label"}})
+    verdict = judged(project)
+    assert verdict.champion == 1
+    for row in verdict.comparisons:
+        figures = load(Evaluation, paths.evaluation(row.setting)).figures  # type: ignore[arg-type]
+        assert row.candidate == pytest.approx(figures["label"][row.group][row.metric])
+        assert row.other == pytest.approx(figures["llp"][row.group][row.metric])
+
+
 def test_one_broken_rule_is_enough_to_refuse(project: Path) -> None:
     in_use(project)
     change(project, {"gate": {"max_mb": 0.001}})

@@ -22,6 +22,7 @@ from llp_core.names import SETTINGS
 from llp_core.registry import candidate_hash, numbers, open_version, promote, register
 from llp_core.registry.register import data_version_of
 from llp_core.registry.smoke import SmokeFailed, smoke_test, write_smoke
+from llp_core.registry.versions import served_method
 from llp_core.store import load, read_tensors
 from llp_core.types import Graph, LinkSplit
 
@@ -126,6 +127,15 @@ def test_settings_that_change_no_weights_make_no_version(project: Path) -> None:
     register(project)
     paths.PARAMS.write_text(paths.PARAMS.read_text().replace("tolerance: 0.02", "tolerance: 0.03"))
     assert load_params(paths.PARAMS).gate.tolerance == 0.03
+    assert register(project) == 1
+
+
+def test_another_served_method_is_another_version(project: Path) -> None:
+    register(project)
+    change(project, {"gate": {"method": "label"}})
+    assert register(project) == register(project) == 2
+    assert [served_method(project, number) for number in (1, 2)] == ["llp", "label"]
+    change(project, {"gate": {"method": "llp"}})
     assert register(project) == 1
 
 

@@ -1,0 +1,38 @@
+"""What a retraining decides beside the gate."""
+
+from pathlib import Path
+
+import pytest
+from candidate_project import change, copied, nudge
+
+from llp_core.config import load_params
+from llp_core.registry import promote, register
+from llp_core.retraining import decided
+
+
+@pytest.fixture
+def project(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project whose pipeline has run."""
+    return copied(tmp_path_factory, tmp_path / "project")
+
+
+def why_not(root: Path) -> str | None:
+    """Why its candidate needs no judgement."""
+    return decided(root, load_params(root / "params.yaml"))
+
+
+def test_what_is_in_use_or_gave_way_is_not_judged(project: Path) -> None:
+    assert why_not(project) is None
+    number = register(project)
+    assert why_not(project) is None
+    promote(project, number, "first")
+    assert why_not(project) == "version 1 of the models is what they are, and in use"
+    kept = (project / "params.yaml").read_text()
+    change(project, {"gate": {"method": "label"}})
+    assert why_not(project) is None
+    promote(project, register(project), "the other method")
+    assert why_not(project) == "version 2 of the models is what they are, and in use"
+    (project / "params.yaml").write_text(kept)
+    assert why_not(project) == "version 1 of the models is what they are; it was in use and gave way: the other method"
+    nudge(project)
+    assert why_not(project) is None
