@@ -1,5 +1,6 @@
 """What a retraining decides beside the gate: whether there is anything to do, and what is kept of a decision."""
 
+import dataclasses
 import tempfile
 from pathlib import Path
 
@@ -7,17 +8,20 @@ from llp_core import paths
 from llp_core.config import Params
 from llp_core.drift import DriftReport, drift_between
 from llp_core.gate import Verdict
+from llp_core.gate.rules import checks_green
 from llp_core.live import current_version, extract, versions
 from llp_core.live.records import LIVE
+from llp_core.names import SETTINGS
 from llp_core.registry import candidate_hash, champion, find_version, read_version
-from llp_core.store import new_folder, read_json, write_json
+from llp_core.registry.records import LATENCY
+from llp_core.store import new_folder, read_json, sha256, write_json
 
 
 def decided(root: Path, params: Params) -> str | None:
     """Why the models that the pipeline left need no judgement, in words; None where they do.
 
     They need none where they are in use, where they were and gave way, or where the gate refused them by today's
-    rules and beside today's model in use.
+    rules, beside today's model in use, with the latency and the checks of today.
 
     Raises:
         InputError: the pipeline has not run in each setting, or the registry is not readable.
@@ -80,6 +84,11 @@ def decision_folder(candidate: str) -> Path:
 
 
 def _circumstances(root: Path, params: Params) -> dict[str, object]:
-    """What a verdict depends on beside the candidate."""
+    """What a verdict depends on beside the candidate, as JSON has it."""
     state = champion(root)
-    return {"gate": params.gate.model_dump(mode="json"), "champion": None if state is None else state.version}
+    return {
+        "gate": params.gate.model_dump(mode="json"),
+        "champion": None if state is None else state.version,
+        "latency": {setting: sha256(root / paths.latency(setting) / LATENCY) for setting in SETTINGS},
+        "checks": [dataclasses.asdict(rule) for rule in checks_green(root, SETTINGS)],
+    }

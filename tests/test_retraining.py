@@ -3,11 +3,13 @@
 from pathlib import Path
 
 import pytest
-from candidate_project import change, copied, nudge
+from candidate_project import change, copied, edit_json, nudge
 
+from llp_core import paths
 from llp_core.config import load_params
+from llp_core.gate import judge
 from llp_core.registry import promote, register
-from llp_core.retraining import decided
+from llp_core.retraining import decided, keep_decision
 
 
 @pytest.fixture
@@ -35,4 +37,24 @@ def test_what_is_in_use_or_gave_way_is_not_judged(project: Path) -> None:
     (project / "params.yaml").write_text(kept)
     assert why_not(project) == "version 1 of the models is what they are; it was in use and gave way: the other method"
     nudge(project)
+    assert why_not(project) is None
+
+
+def test_what_was_refused_is_judged_again_where_something_changed(project: Path) -> None:
+    change(project, {"gate": {"max_p99_ms": 1e-6}})
+    params = load_params(project / "params.yaml")
+    keep_decision(project, params, judge(project, params), None)
+    told = why_not(project)
+    assert told is not None
+    assert told.startswith("the gate refused them: data/retraining/")
+
+    latency = project / paths.latency("production") / "latency.json"
+    findings = project / paths.CHECKS / "findings.json"
+    for path, changed in ((latency, {"device": "another"}), (findings, {"checks": [{"check": "x", "passed": False}]})):
+        kept = path.read_text()
+        edit_json(path, **changed)
+        assert why_not(project) is None
+        path.write_text(kept)
+        assert why_not(project) == told
+    (project / paths.FAILED_CHECKS / "validate").mkdir(parents=True)
     assert why_not(project) is None
