@@ -24,7 +24,7 @@ from llp_core.live import IngestReport, current_version, ingest
 from llp_core.live.records import INCOMING, LIVE
 from llp_core.locks import locked
 from llp_core.paths import PARAMS, REPORT, RETRAINING
-from llp_core.registry import champion, promote, register, settle
+from llp_core.registry import champion, promote, read_version, register, settle
 from llp_core.retraining import decided, drift_since_champion, keep_decision
 
 logger = logging.getLogger(__name__)
@@ -99,7 +99,7 @@ def _retrain(root: Path) -> Retraining:
         return Retraining("nothing to do", f"The models came out as they were, and {why}.", data_version, _in_use(root))
     verdict = ask_gate(root, params, drift)
     if verdict.promoted:
-        put_in_use(root, verdict, data_version)
+        put_in_use(root, verdict)
     show_report(root / REPORT / "index.html")
     if drift is not None:
         _announce(drift, params)
@@ -172,9 +172,10 @@ def ask_gate(root: Path, params: Params, drift: DriftReport | None) -> Verdict:
 
 
 @task(name="promotion", task_run_name="promotion", cache_policy=NO_CACHE, persist_result=False)
-def put_in_use(root: Path, verdict: Verdict, data_version: int | None) -> int:
+def put_in_use(root: Path, verdict: Verdict) -> int:
     """Makes a version of the new models and puts it in use."""
     number = register(root, verdict)
+    data_version = read_version(root, number).data.version  # that of data/live may have come since
     made_of = "" if data_version is None else f" Made of version {data_version} of the data."
     promote(root, number, f"{verdict.headline}{made_of}")
     return number

@@ -8,7 +8,7 @@ from llp_core.gate.rules import above_floors, checks_green, enough_to_judge, fas
 from llp_core.gate.scoring import champion_rival, compare, plain_rival
 from llp_core.gate.verdict import Verdict
 from llp_core.names import SETTINGS
-from llp_core.registry import candidate_hash, champion, open_version
+from llp_core.registry import candidate_hash, champion, open_version, settings_hash
 from llp_core.store import load
 from llp_core.types import Graph
 
@@ -47,6 +47,7 @@ def judge(root: Path, params: Params) -> Verdict:
     return Verdict(
         promoted=all(rule.passed for rule in rules),
         candidate=digest,
+        settings=settings_hash(params),
         champion=number,
         against=rival.name,
         rules=tuple(rules),

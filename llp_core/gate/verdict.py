@@ -67,6 +67,7 @@ class Verdict:
     Attributes:
         promoted: whether it may come into use.
         candidate: its hash (`llp_core.registry.candidate_hash`).
+        settings: a hash of those it was judged by (`llp_core.registry.settings_hash`).
         champion: version of the model in use; None where there is none.
         against: what the candidate was compared with, in words.
         rules: all that were looked at.
@@ -75,6 +76,7 @@ class Verdict:
 
     promoted: bool
     candidate: str
+    settings: str
     champion: int | None
     against: str
     rules: tuple[Rule, ...]
@@ -96,17 +98,6 @@ class Verdict:
     def to_json(self) -> dict[str, Any]:
         """The fields as JSON has them."""
         return dataclasses.asdict(self)
-
-    @classmethod
-    def from_json(cls, values: dict[str, Any]) -> "Verdict":
-        """The inverse of `to_json`.
-
-        Raises:
-            LookupError, TypeError: a field is missing or not known.
-        """
-        rules = tuple(Rule(**rule) for rule in values["rules"])
-        comparisons = tuple(Comparison(**row) for row in values["comparisons"])
-        return cls(**{**values, "rules": rules, "comparisons": comparisons})
 
     def to_markdown(self) -> str:
         """The verdict, its reasons, and the comparison as tables."""

@@ -1,6 +1,6 @@
 """Versions of the models: folders that never change, and which one is in use."""
 
-from llp_core.registry.candidate import candidate_hash
+from llp_core.registry.candidate import candidate_hash, settings_hash
 from llp_core.registry.champion import champion, in_use, promote, rollback, settle
 from llp_core.registry.compare import differing, figures_of
 from llp_core.registry.records import Champion, DataUsed, Event, ModelVersion
@@ -27,6 +27,7 @@ __all__ = [
     "read_version",
     "register",
     "rollback",
+    "settings_hash",
     "settle",
     "version_folder",
 ]

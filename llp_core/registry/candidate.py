@@ -1,12 +1,13 @@
 """The candidate: what the pipeline's last run left, as files of a version to be."""
 
 import hashlib
+import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
 from llp_core import paths
-from llp_core.config import load_params
+from llp_core.config import Params, load_params
 from llp_core.datasets import get_dataset
 from llp_core.errors import InputError
 from llp_core.names import SETTINGS, Method
@@ -70,6 +71,11 @@ def hash_of(files: Mapping[str, str]) -> str:
     """The candidate's hash from the sha256 of its files."""
     scoring = [(name, digest) for name, digest in files.items() if name == ENCODER or name.endswith(_WEIGHTS)]
     return hashlib.sha256(repr(sorted(scoring)).encode()).hexdigest()
+
+
+def settings_hash(params: Params) -> str:
+    """A hash of all settings, hexadecimal."""
+    return hashlib.sha256(json.dumps(params.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()
 
 
 def copy_candidate(root: Path, folder: Path) -> None:

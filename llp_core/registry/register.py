@@ -14,9 +14,9 @@ from llp_core.hashing import node_hashes, pair_hashes
 from llp_core.live.records import LIVE, VERSIONS
 from llp_core.live.versions import versions as data_versions
 from llp_core.names import SETTINGS
-from llp_core.registry.candidate import candidate_hash, copy_candidate, hash_of
+from llp_core.registry.candidate import candidate_hash, copy_candidate, hash_of, settings_hash
 from llp_core.registry.card import write_card
-from llp_core.registry.records import TRAINED_ON, VERDICT, DataUsed, ModelVersion
+from llp_core.registry.records import PARAMS, TRAINED_ON, VERDICT, DataUsed, ModelVersion
 from llp_core.registry.smoke import write_smoke
 from llp_core.registry.versions import (
     find_version,
@@ -37,6 +37,14 @@ _WRITTEN_BY_RUNS = ("dvc.lock", str(paths.MODELS), f"{LIVE}.dvc", str(VERSIONS))
 class Judged(Protocol):
     """What the gate said of a candidate (`llp_core.gate.Verdict`)."""
 
+    @property
+    def candidate(self) -> str:
+        """Its hash."""
+
+    @property
+    def settings(self) -> str:
+        """A hash of those it was judged by."""
+
     def to_json(self) -> dict[str, Any]:
         """As a program reads it."""
 
@@ -56,24 +64,39 @@ def register(root: Path, verdict: Judged | None = None) -> int:
 
     Raises:
         InputError: the pipeline has not run in each setting.
-        LLPError: the candidate changed meanwhile.
+        LLPError: the candidate or params.yaml changed since it was judged, or while they were copied.
     """
     with registry_lock(root):
         digest, params = candidate_hash(root), load_params(root / paths.PARAMS)
+        if verdict is not None:
+            _require_judged(verdict, digest, params)
         if (known := find_version(root, digest, params.gate.method)) is not None:
             return open_version(root, known).number
         number = next_number(root)
         with swapped_folder(version_folder(root, number)) as folder:
-            _fill(root, folder, number, digest, verdict)
+            _fill(root, folder, number, digest, params, verdict)
         return number
 
 
-def _fill(root: Path, folder: Path, number: int, digest: str, verdict: Judged | None) -> None:
+def _require_judged(verdict: Judged, digest: str, params: Params) -> None:
+    changed = ["the candidate's models"] if verdict.candidate != digest else []
+    changed += [str(paths.PARAMS)] if verdict.settings != settings_hash(params) else []
+    if changed:
+        raise LLPError(
+            f"No version is made: {' and '.join(changed)} changed since the gate judged. Run `llp run-flow full`, then "
+            "`llp model promote`, which judges again."
+        )
+
+
+def _fill(root: Path, folder: Path, number: int, digest: str, params: Params, verdict: Judged | None) -> None:
     copy_candidate(root, folder)
     copied = {str(path.relative_to(folder)): sha256(path) for path in folder.rglob("*") if path.is_file()}
-    if hash_of(copied) != digest:
-        raise LLPError("The candidate's models changed while they were copied: another run is under way. Try again.")
-    params, graph = load_params(folder / paths.PARAMS.name), load(Graph, root / paths.GRAPH)
+    if hash_of(copied) != digest or load_params(folder / PARAMS) != params:
+        raise LLPError(
+            f"The candidate's models or {paths.PARAMS} changed while they were copied: another run is under way. Try "
+            "again."
+        )
+    graph = load(Graph, root / paths.GRAPH)
     write_trained_on(root, folder, graph)
     write_smoke(root, folder, graph, params)
     if verdict is not None:

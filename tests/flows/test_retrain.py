@@ -28,6 +28,7 @@ from flows import full as full_module
 from flows import retrain as retrain_module
 from flows.daemons import wait_until
 from llp_core.config import load_params
+from llp_core.gate import judge
 from llp_core.live import current_version, versions
 from llp_core.locks import locked
 from llp_core.registry import numbers, read_version, version_folder
@@ -222,6 +223,21 @@ def test_drift_that_cannot_be_known_keeps_nothing_else_back(
     shutil.rmtree(project.root / ".dvc" / "cache")
     assert retrain_module.find_drift.fn(project.root, params) is None
     assert "What has drifted is not known: " in caplog.text
+
+
+def test_the_data_that_models_were_made_of_is_noted_and_not_what_came_since(
+    first: Night, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = first.project.copy(tmp_path / "project")
+    shutil.rmtree(project.root / "models")
+    project.drop_new_data()
+    project.llp("ingest")
+    monkeypatch.chdir(project.root)
+    monkeypatch.setenv("DVC_SITE_CACHE_DIR", str(tmp_path / "site_cache"))
+    assert current_version(project.root) == 2
+    verdict = judge(project.root, load_params(project.root / "params.yaml"))
+    assert retrain_module.put_in_use.fn(project.root, verdict) == 1
+    assert project.champion()["why"].endswith(" Made of version 1 of the data.")
 
 
 @pytest.mark.usefixtures("no_stage_runs")

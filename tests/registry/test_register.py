@@ -4,6 +4,7 @@ import hashlib
 import json
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from candidate_project import ROOT, change, edit_json, nudge, sabotage
 
 from llp_core import paths
 from llp_core.config import load_params
-from llp_core.errors import InputError
+from llp_core.errors import InputError, LLPError
 from llp_core.gate import judge
 from llp_core.hashing import node_hashes, pair_hashes
 from llp_core.live import start
@@ -20,6 +21,7 @@ from llp_core.live.records import LIVE
 from llp_core.models import NodeFeatures, load_model
 from llp_core.names import SETTINGS
 from llp_core.registry import candidate_hash, numbers, open_version, promote, register
+from llp_core.registry.candidate import copy_candidate
 from llp_core.registry.register import data_version_of
 from llp_core.registry.smoke import SmokeFailed, smoke_test, write_smoke
 from llp_core.registry.versions import served_method
@@ -137,6 +139,33 @@ def test_another_served_method_is_another_version(project: Path) -> None:
     assert [served_method(project, number) for number in (1, 2)] == ["llp", "label"]
     change(project, {"gate": {"method": "llp"}})
     assert register(project) == 1
+
+
+def test_what_was_not_judged_becomes_no_version(project: Path) -> None:
+    verdict = judge(project, load_params(paths.PARAMS))
+    params = paths.PARAMS.read_bytes()
+    change(project, {"gate": {"tolerance": 0.03}})
+    with pytest.raises(LLPError, match=r"params\.yaml changed since the gate judged\. .* `llp model promote`"):
+        register(project, verdict)
+    nudge(project)
+    with pytest.raises(LLPError, match=r"the candidate's models and params\.yaml changed since"):
+        register(project, verdict)
+    paths.PARAMS.write_bytes(params)
+    with pytest.raises(LLPError, match=r"the candidate's models changed since the gate judged"):
+        register(project, verdict)
+    assert numbers(project) == []
+    assert register(project, judge(project, load_params(paths.PARAMS))) == 1
+
+
+def test_settings_that_change_during_the_copy_are_told(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def changed_meanwhile(root: Path, folder: Path) -> None:
+        change(root, {"gate": {"tolerance": 0.03}})
+        copy_candidate(root, folder)
+
+    monkeypatch.setattr(sys.modules["llp_core.registry.register"], "copy_candidate", changed_meanwhile)
+    with pytest.raises(LLPError, match=r"or params\.yaml changed while they were copied"):
+        register(project)
+    assert numbers(project) == []
 
 
 def test_a_graph_of_columns_without_its_encoder_is_told(project: Path) -> None:
