@@ -28,6 +28,10 @@ from llp_core.splits import make_split
 from llp_core.tuned import for_dataset
 
 FOLDER = Path("data/ablation")
+SHALLOW: dict[str, Values] = {
+    part: {f"{part}.layers": 1, f"{part}.decoder": "linear", f"{part}.learning_rate": 0.001}
+    for part in ("teacher", "student")
+}
 PAPER: Values = {"student.match": "probabilities", "student.temperature": 1.0, "student.margin": 0.1}
 
 OPTIONS: dict[Scored, dict[str, Values]] = {
@@ -43,6 +47,9 @@ OPTIONS: dict[Scored, dict[str, Values]] = {
         "five negatives an edge": {"teacher.negatives": 5},
         "sampled, 10 neighbours": {"teacher.batching": "sampled"},
         "sampled, 5 neighbours": {"teacher.batching": "sampled", "teacher.fanouts": [5]},
+        "linear decoder": {"teacher.decoder": "linear"},
+        "1 layer": {"teacher.layers": 1},
+        "1 layer, linear decoder": SHALLOW["teacher"],
         "as published": {
             "teacher.predicted_share": 1.0,
             "teacher.feature_dropout": 0.0,
@@ -65,6 +72,7 @@ OPTIONS: dict[Scored, dict[str, Values]] = {
         "3 layers": {"student.layers": 3},
         "width 512": {"student.hidden": 512},
         "linear decoder": {"student.decoder": "linear"},
+        "1 layer, linear decoder": SHALLOW["student"],
     },
     "llp": {
         "standardised columns": {"student.standardize": True},
@@ -96,6 +104,8 @@ OPTIONS: dict[Scored, dict[str, Values]] = {
         "width 512": {"student.hidden": 512, "teacher.hidden": 512},
         "linear decoder": {"student.decoder": "linear"},
         "linear decoder, starts fresh": {"student.decoder": "linear", "student.start": "fresh"},
+        "1 layer, linear decoder": {**SHALLOW["student"], "student.start": "decoder"},
+        "1 layer, linear decoder, as the teacher": {**SHALLOW["student"], **SHALLOW["teacher"]},
     },
     "representation": {
         "starts fresh": {"student.start": "fresh"},

@@ -14,8 +14,7 @@ MEANINGS: Mapping[str, str] = {
     **{str(regime): meaning for regime, meaning in REGIMES.items()},
     "closed loop": "workers that each send the next request as soon as the last one is answered, each a process of "
     "one thread, all in the memory of one copy of the graph; requests a second of all of them together. Each worker "
-    "repeats 256 requests, whose rows stay in the cache, which favours students: 10 pairs of 256-wide float32 rows out "
-    "of 235,868 were gathered in 1.7 to 2.0 microseconds so, and in 4.1 where each request was new",
+    "repeats 256 requests, whose rows stay in the cache, which favours students (docs/latency.md)",
     PRODUCTS: "the float32 matrix products alone that the student needs for the request, of the same sizes, timed in "
     "turn with the others; a student's share is their median over its own. Above 100 % it is faster than "
     "float32 products, as bfloat16 and int8 may be, or needs fewer calls",

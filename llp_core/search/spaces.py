@@ -59,6 +59,8 @@ _STANDARDIZE = CategoricalDistribution((False, True))
 _BATCH_SIZE = CategoricalDistribution((1024, 4096, 16384, 65536))
 _NEGATIVES = IntDistribution(1, 10)
 _AVERAGE = CategoricalDistribution((0.0, 0.9, 0.98, 0.995))
+_LAYERS = IntDistribution(1, 3)
+_DECODER = CategoricalDistribution(("mlp", "linear"))
 _WEIGHT = FloatDistribution(1e-3, 1e3, log=True)
 
 _TAUGHT = ("teacher", "model", "distillation")
@@ -78,6 +80,8 @@ PHASES: tuple[Phase, ...] = (
             "teacher.batch_size": _BATCH_SIZE,
             "teacher.negatives": _NEGATIVES,
             "teacher.predicted_share": CategoricalDistribution((0.25, 0.5, 1.0)),
+            "teacher.layers": _LAYERS,
+            "teacher.decoder": _DECODER,
         },
     ),
     Phase(
@@ -93,8 +97,8 @@ PHASES: tuple[Phase, ...] = (
             "student.batch_size": _BATCH_SIZE,
             "student.negatives": _NEGATIVES,
             "student.average": _AVERAGE,
-            "student.layers": IntDistribution(1, 3),
-            "student.decoder": CategoricalDistribution(("mlp", "linear")),
+            "student.layers": _LAYERS,
+            "student.decoder": _DECODER,
         },
     ),
     Phase(
