@@ -56,5 +56,5 @@ def test_what_was_refused_is_judged_again_where_something_changed(project: Path)
         assert why_not(project) is None
         path.write_text(kept)
         assert why_not(project) == told
-    (project / paths.FAILED_CHECKS / "validate").mkdir(parents=True)
-    assert why_not(project) is None
+    (project / paths.FAILED_CHECKS / "validate").mkdir(parents=True)  # of data that are not there any more
+    assert why_not(project) == told
