@@ -5,13 +5,19 @@ import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 
+from llp_core import paths
+from llp_core.live.records import LIVE, VERSIONS
 
-def git_state(root: Path, leave_out: Iterable[str] = ()) -> tuple[str, bool | None]:
+WRITTEN_BY_RUNS = ("dvc.lock", str(paths.MODELS), f"{LIVE}.dvc", str(VERSIONS))
+"""May differ from the commit without the project being another one."""
+
+
+def git_state(root: Path, leave_out: Iterable[str] = WRITTEN_BY_RUNS) -> tuple[str, bool | None]:
     """The commit, and whether files differ from it; "unknown" and None where there is no git or no repository.
 
     Args:
         root: the project's folder.
-        leave_out: files below it that may differ, since a run itself writes them.
+        leave_out: files and folders below it that may differ, since runs themselves write them.
     """
     commit = _git(root, "rev-parse", "HEAD")
     changes = _git(root, "status", "--porcelain", "--", ".", *(f":(exclude){file}" for file in leave_out))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from llp_core.config import Params
-from llp_core.git import git_state
+from llp_core.git import WRITTEN_BY_RUNS, git_state
 from llp_core.machine import machine
 from llp_core.paper.cells import (
     FOLDER,
@@ -100,7 +100,7 @@ def run_paper(jobs: Sequence[Job], params: Params) -> Iterator[Standing]:
 
 def _run_jobs(jobs: Iterable[Job], workers: int) -> Iterator[tuple[Job, str | None]]:
     """Each job as it ends, with why it failed."""
-    own = [str(RESULTS), str(PAGE), str(PICTURE), "dvc.lock"]
+    own = [str(RESULTS), str(PAGE), str(PICTURE), *WRITTEN_BY_RUNS]
 
     def tasks() -> Iterator[Task]:
         for job in jobs:

@@ -11,7 +11,6 @@ from llp_core.config import Params, load_params
 from llp_core.errors import LLPError
 from llp_core.git import git_state
 from llp_core.hashing import node_hashes, pair_hashes
-from llp_core.live.records import LIVE, VERSIONS
 from llp_core.live.versions import versions as data_versions
 from llp_core.names import SETTINGS
 from llp_core.registry.candidate import candidate_hash, copy_candidate, hash_of, settings_hash
@@ -29,9 +28,6 @@ from llp_core.registry.versions import (
 )
 from llp_core.store import load, sha256, swapped_folder, write_json, write_tensors
 from llp_core.types import Graph, LinkSplit
-
-_WRITTEN_BY_RUNS = ("dvc.lock", str(paths.MODELS), f"{LIVE}.dvc", str(VERSIONS))
-"""May differ from the commit without the project being another one."""
 
 
 class Judged(Protocol):
@@ -101,7 +97,7 @@ def _fill(root: Path, folder: Path, number: int, digest: str, params: Params, ve
     write_smoke(root, folder, graph, params)
     if verdict is not None:
         write_json(folder / VERDICT, verdict.to_json())
-    commit, changed = git_state(root, _WRITTEN_BY_RUNS)
+    commit, changed = git_state(root)
     version = ModelVersion(
         number=number,
         made=now(),

@@ -165,7 +165,7 @@ def load_context(root: Path, settings: Sequence[Setting]) -> ReportContext:
     """
     _require_artefacts(root, settings)
     graph = load(Graph, root / paths.GRAPH)
-    commit, dirty = git_state(root, ["dvc.lock"])
+    commit, dirty = git_state(root)
     return ReportContext(
         data=Data(
             name=graph.name,

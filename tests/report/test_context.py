@@ -78,10 +78,14 @@ def test_commit_is_unknown_without_git(project: Path, monkeypatch: pytest.Monkey
 
 def test_commit_and_changes(project: Path) -> None:
     git(project, "init")
-    (project / ".gitignore").write_text("/data/\n", encoding="utf-8")
+    ignored = "/data/*\n!/data/live.dvc\n!/data/versions/\n"
+    (project / ".gitignore").write_text(ignored, encoding="utf-8")
     git(project, "add", ".")
     git(project, "commit", "-m", "first")
-    (project / "dvc.lock").write_text("made by the run itself\n", encoding="utf-8")
+    for name in ("dvc.lock", "models/champion.json", "data/live.dvc", "data/versions/0001.json"):
+        written = project / name
+        written.parent.mkdir(parents=True, exist_ok=True)
+        written.write_text("made by the run itself\n", encoding="utf-8")
     clean = load_context(project, ["production"])
     assert (clean.commit, clean.dirty) == (git(project, "rev-parse", "HEAD"), False)
 
