@@ -151,11 +151,14 @@ def _onnx(setup: _Setup, precision: "Precision") -> Scorer:
 
 
 def _cached_student(setup: _Setup, precision: "Precision") -> Scorer:
-    setup.require_cpu("ONNX Runtime, as it is installed here,")
-    from llp_core.contestants.onnx_student import CachedOnnxStudent
-
+    if precision != "float32":
+        setup.require_cpu("ONNX Runtime, as it is installed here,")
     with torch.inference_mode():
         representations = setup.student.encode(setup.features)
+    if setup.device.type != "cpu":
+        return CachedScorer(setup.student, representations)
+    from llp_core.contestants.onnx_student import CachedOnnxStudent
+
     return CachedOnnxStudent(setup.student, representations, precision, setup.threads)
 
 
@@ -210,8 +213,8 @@ _ENTRIES: Mapping[str, _Entry] = {
     "student-cached": _Entry(
         "student, cached",
         partial(_cached_student, precision="float32"),
-        "representations computed when a node's features come, ONNX Runtime for the pairs: no edge makes one stale, "
-        "and a new node needs its features alone; offline encodes nothing",
+        "representations computed when a node's features come, ONNX Runtime for the pairs (on a GPU eager PyTorch): no "
+        "edge makes one stale, and a new node needs its features alone; offline encodes nothing",
         exact=True,
     ),
     "student-cached-int8": _Entry(

@@ -48,6 +48,7 @@ SCHEMA = pa.schema(
         ("resumed", pa.bool_()),  # the training may have begun in an earlier process, which costs leave out
         ("cpu", pa.string()),
         ("cores", pa.int64()),
+        ("gpu", pa.string()),  # that the models were trained on; null where on the CPU
         ("torch", pa.string()),
     ]
 )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from llp_core.config import DataParams
+from llp_core.config import DataParams, RunParams
 from llp_core.datasets.kept import kept_graph
 from llp_core.errors import InputError
 from llp_core.experiment import Outcome, run_experiment
@@ -18,6 +18,7 @@ from llp_core.paper.plan import Cell, Job, settings_text
 from llp_core.paper.processes import Tell
 from llp_core.splits import make_split, require_enough_pairs
 from llp_core.store import load
+from llp_core.training.runs import resolve_device
 from llp_core.types import Evaluation, Graph, LinkSplit
 
 
@@ -52,7 +53,7 @@ def run_job(folder: Path, job: Job, commit: str, tell: Tell) -> None:
     splits = {setting: _split(graph, setting, job) for setting in job.settings}
     workspace = folder / "work" / job.name
     resumed = workspace.exists()
-    about = {"commit": commit, **_machine()}
+    about = {"commit": commit, **_machine(job.params.run)}
     seed = job.cells[0].seed
     forget_peak_memory()
     started = time.monotonic()
@@ -98,6 +99,7 @@ def _hits(evaluation: Evaluation, cell: Cell) -> float:
     return 100 * evaluation.figures[cell.method]["all"]["hits_at_20"]
 
 
-def _machine() -> Mapping[str, object]:
+def _machine(run: RunParams) -> Mapping[str, object]:
     found = machine()
-    return {"cpu": found.cpu, "cores": found.cores, "torch": found.versions["torch"]}
+    gpu = found.gpu if resolve_device(run).type == "cuda" else None
+    return {"cpu": found.cpu, "cores": found.cores, "gpu": gpu, "torch": found.versions["torch"]}

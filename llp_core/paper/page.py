@@ -7,7 +7,7 @@ from pathlib import Path
 from llp_core.errors import InputError
 from llp_core.names import EDGE_GROUPS, SETTINGS
 from llp_core.paper import tables
-from llp_core.paper.cells import RESULTS, read_rows
+from llp_core.paper.cells import RESULTS, Row, read_rows
 from llp_core.paper.claims import claims_table
 from llp_core.paper.picture import hits_by_dataset
 from llp_core.paper.results import Results
@@ -54,13 +54,18 @@ def markdown(results: Results) -> str:
         groups=EDGE_GROUPS[::-1],
         tables=tables,
         claims=claims_table(results),
-        machines=_counted(f"{row['cpu']}, {row['cores']} cores, PyTorch {row['torch']}" for row in results.rows),
+        machines=_counted(map(_machine, results.rows)),
         commits=_counted(_short(row["commit"]) for row in results.rows),
     )
 
 
 def _table(table: Table) -> str:
     return to_markdown(table) if table.rows else "None."
+
+
+def _machine(row: Row) -> str:
+    gpu = f", {row['gpu']}" if row["gpu"] else ""
+    return f"{row['cpu']}, {row['cores']} cores{gpu}, PyTorch {row['torch']}"
 
 
 def _counted(names: Iterable[str]) -> str:

@@ -112,7 +112,7 @@ def seconds_table(results: Results) -> Table:
     """Processor time of a training."""
 
     def median(rows: Sequence[Row]) -> str:
-        seconds = [row["cpu_seconds"] for row in rows if not row["resumed"]]
+        seconds = [row["cpu_seconds"] for row in rows if not row["resumed"] and row["gpu"] is None]
         return f"{statistics.median(seconds):,.1f}" if seconds else ABSENT
 
     return _costs(results, "CPU seconds of a training, all threads together, median of all runs and settings", median)
@@ -122,7 +122,8 @@ def memory_table(results: Results) -> Table:
     """Peak memory of a training."""
 
     def most(rows: Sequence[Row]) -> str:
-        return f"{max(row['peak_memory_mb'] for row in rows):,.0f}" if rows else ABSENT
+        memory = [row["peak_memory_mb"] for row in rows if row["gpu"] is None]
+        return f"{max(memory):,.0f}" if memory else ABSENT
 
     return _costs(results, "Peak memory of the process in MiB, the most of all runs and settings", most)
 

@@ -176,7 +176,8 @@ def test_on_a_gpu_those_of_the_cpu_are_listed_with_the_reason(
     teacher, student = make_model("sage").to(gpu), make_model("mlp").to(gpu)
     found = list(contestants(teacher, student, features, heavy_graph.to(gpu), gpu, 1, tune=lambda changed: None))
     unable = {one.name for one in found if one.scorer is None}
-    assert unable >= {"gnn-int8", "student-onnx", "student-onnx-int8"}
+    assert unable >= {"gnn-int8", "student-onnx", "student-onnx-int8", "student-cached-int8"}
+    assert unable.isdisjoint({"gnn", "gnn-pyg", "gnn-pruned", "student", "student-compiled", "student-cached"})
     with torch.inference_mode():
         for one in found:
             if one.scorer is not None and one.exact:

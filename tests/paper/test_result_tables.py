@@ -54,12 +54,13 @@ def test_where_it_falls_short() -> None:
     assert tables.shortfall_table(Results(CORA)).rows == ()
 
 
-def test_costs_leave_out_what_was_continued() -> None:
-    cells = [Cell("cora", "production", "llp", 234, seed) for seed in range(3)]
+def test_costs_leave_out_what_was_continued_and_what_a_gpu_did() -> None:
+    cells = [Cell("cora", "production", "llp", 234, seed) for seed in range(4)]
     rows = [
         row(cells[0], 0.5, cpu_seconds=4.0),
         row(cells[1], 0.5, cpu_seconds=6.0, peak_memory_mb=700.0),
         row(cells[2], 0.5, cpu_seconds=0.1, resumed=True),
+        row(cells[3], 0.5, cpu_seconds=0.1, peak_memory_mb=9000.0, gpu="a GPU"),
     ]
     assert tables.seconds_table(Results(rows)).rows == (("cora", "5.0"),)
     assert tables.memory_table(Results(rows)).rows == (("cora", "700"),)
