@@ -7,8 +7,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-# torch says so once in every process; what is used of it here is tested here.
-warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta state")
+# torch says so once in every process; what is used of it here is tested here, and what is made is checked or known.
+for told in ("Sparse CSR tensor support is in beta state", "Sparse invariant checks are implicitly disabled"):
+    warnings.filterwarnings("ignore", message=told)
 
 
 @dataclass(frozen=True)

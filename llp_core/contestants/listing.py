@@ -6,12 +6,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from llp_core.contestants.gnn import CachedScorer, GraphScorer
 from llp_core.contestants.heuristics import CommonNeighbors
 from llp_core.contestants.products import Float32Linear, Int8Linear, with_products
 from llp_core.contestants.pruning import prune
+from llp_core.contestants.recorded import RecordedScorer
 from llp_core.contestants.torch_student import CompiledStudent, TorchStudent, why_not_compiled
 from llp_core.graph import CSR
 from llp_core.latency import Scorer
@@ -73,6 +74,11 @@ class _Setup(NamedTuple):
             model = self.with_products(model, Float32Linear)
         return GraphScorer(model, self.features, self.graph, fanouts, rng)
 
+    def cached_scorer(self, model: LinkModel, representations: Tensor) -> Scorer:
+        """Decodes by PyTorch, on a GPU as recorded."""
+        scorer = CachedScorer(model, representations)
+        return scorer if self.device.type == "cpu" else RecordedScorer(scorer)
+
     def with_products(self, model: LinkModel, made: Callable[[Linear], nn.Module]) -> LinkModel:
         """See `llp_core.contestants.products.with_products`."""
         return with_products(model, made, self.features.matrix.layout == torch.sparse_csr)
@@ -124,7 +130,7 @@ def _int8(setup: _Setup) -> Scorer:
 def _cached(setup: _Setup) -> Scorer:
     with torch.inference_mode():
         scorer = setup.graph_scorer(setup.teacher)
-        return CachedScorer(scorer.model, scorer.encode_all())
+        return setup.cached_scorer(scorer.model, scorer.encode_all())
 
 
 def _student(setup: _Setup, dtype: torch.dtype) -> Scorer:
@@ -136,6 +142,16 @@ def _compiled(setup: _Setup) -> Scorer:
     if reason is not None:
         raise CannotRun(reason)
     return CompiledStudent(setup.student, setup.features)
+
+
+def _recorded(setup: _Setup) -> Scorer:
+    if setup.device.type != "cuda":
+        raise CannotRun("CUDA graphs run on GPUs of NVIDIA alone")
+    if setup.features.matrix.layout == torch.sparse_csr:
+        raise CannotRun(
+            "how long rows of sparse features are is known on the GPU alone, and a CUDA graph waits for nothing"
+        )
+    return RecordedScorer(TorchStudent(setup.student, setup.features))
 
 
 def _onnx(setup: _Setup, precision: "Precision") -> Scorer:
@@ -156,7 +172,7 @@ def _cached_student(setup: _Setup, precision: "Precision") -> Scorer:
     with torch.inference_mode():
         representations = setup.student.encode(setup.features)
     if setup.device.type != "cpu":
-        return CachedScorer(setup.student, representations)
+        return setup.cached_scorer(setup.student, representations)
     from llp_core.contestants.onnx_student import CachedOnnxStudent
 
     return CachedOnnxStudent(setup.student, representations, precision, setup.threads)
@@ -205,6 +221,9 @@ _ENTRIES: Mapping[str, _Entry] = {
         "student", partial(_student, dtype=torch.bfloat16), "eager PyTorch, weights and values with 8 significant bits"
     ),
     "student-compiled": _Entry("student", _compiled, "torch.compile; its first request compiles", exact=True),
+    "student-cuda-graph": _Entry(
+        "student", _recorded, "eager PyTorch, recorded as a CUDA graph for each power of two of pairs", exact=True
+    ),
     "student-onnx": _Entry("student", partial(_onnx, precision="float32"), "ONNX Runtime", exact=True),
     "student-onnx-bfloat16": _Entry(
         "student", partial(_onnx, precision="bfloat16"), "ONNX Runtime, products with 8 significant bits"
@@ -213,8 +232,8 @@ _ENTRIES: Mapping[str, _Entry] = {
     "student-cached": _Entry(
         "student, cached",
         partial(_cached_student, precision="float32"),
-        "representations computed when a node's features come, ONNX Runtime for the pairs (on a GPU eager PyTorch): no "
-        "edge makes one stale, and a new node needs its features alone; offline encodes nothing",
+        "representations computed when a node's features come, ONNX Runtime for the pairs (on a GPU PyTorch, as a CUDA "
+        "graph): no edge makes one stale, and a new node needs its features alone; offline encodes nothing",
         exact=True,
     ),
     "student-cached-int8": _Entry(
