@@ -12,7 +12,7 @@ from llp_core.models.layers import SAGELayer, Sent
 from llp_core.neighborhood import neighborhood
 
 _ROWS_AT_ONCE = 8192
-"""Of the first layer: what it makes on the way then stays in the processor's cache."""
+"""Of the first layer on a CPU: what it makes on the way then stays in the processor's cache."""
 
 
 class GraphScorer:
@@ -79,7 +79,7 @@ class GraphScorer:
         own = self.features.rows(part.nodes)
         sent = Sent(own, self.features.matrix, mapped=False)
         x = own.matrix.new_empty(own.num_nodes, self.model.spec.hidden)
-        for rows in adjacency.parts(_ROWS_AT_ONCE):
+        for rows in adjacency.parts(_ROWS_AT_ONCE if x.device.type == "cpu" else own.num_nodes):
             values: Tensor = first.receive(sent, rows)  # type: ignore[operator]
             torch.clamp(values, min=0, out=x[rows.start : rows.start + rows.num_rows])
         for number, (layer, block) in enumerate(zip(others, block_adjacencies(part, nodes.device), strict=True)):

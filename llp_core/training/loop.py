@@ -143,13 +143,14 @@ class Trainer:
 
     def _train_epoch(self, epoch: int, progress: Progress) -> dict[str, float]:
         self.model.train()
-        totals: dict[str, float] = {}
+        sums: dict[str, Tensor] = {}
         steps = list(self._steps(epoch))
         for number, step in enumerate(steps):
             self._set_learning_rate(epoch + number / len(steps))
             for name, value in self._train_step(step).items():
-                totals[name] = totals.get(name, 0.0) + value / len(steps)
+                sums[name] = sums[name] + value / len(steps) if name in sums else value / len(steps)
             progress.advance(1 / len(steps))
+        totals = {name: value.item() for name, value in sums.items()}  # only now: to read one waits for a GPU
         weighted = sum(self.objective.weights[name] * value for name, value in totals.items())
         return {"loss": weighted, **{f"{name}_loss": value for name, value in totals.items()}}
 
@@ -171,19 +172,19 @@ class Trainer:
         for edge_part, anchor_part in zip(edges, anchors.repeat(rounds).tensor_split(len(edges)), strict=True):
             yield Step(epoch, edge_part, anchor_part)
 
-    def _train_step(self, step: Step) -> Mapping[str, float]:
-        """One step. Chunks are differentiated one by one up to the representations, then the encoder once."""
+    def _train_step(self, step: Step) -> Mapping[str, Tensor]:
+        """One step; its losses, float64 []. Chunks are differentiated up to the representations, then the encoder."""
         self.optimizer.zero_grad()
         pairs = self.objective.pairs(step)
         nodes = self.objective.nodes(step, pairs) if self.encoder.may_choose else None
         representations, row = self.encoder.encode(nodes, hidden=step.edges if self.predicted_share < 1 else None)
         decoder = self.model.training_decoder(representations.detach().requires_grad_(), row)
-        losses: dict[str, float] = {}
+        losses: dict[str, Tensor] = {}
         for chunk in self.objective.chunks(decoder, step, pairs):
             weighted = torch.stack([self.objective.weights[name] * share for name, share in chunk.items()])
             torch.autograd.backward(weighted.sum())
             for name, share in chunk.items():
-                losses[name] = losses.get(name, 0.0) + share.item()
+                losses[name] = losses[name] + share.detach().double() if name in losses else share.detach().double()
         torch.autograd.backward(representations, decoder.representations.grad)
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), GRADIENT_NORM)
         self.optimizer.step()
@@ -217,7 +218,7 @@ class Trainer:
         self.best_epoch, self.best_value = state["best_epoch"], state["best_value"]
         self.best_weights = _under("best.", tensors)
         averaged = _under("averaged.", tensors)
-        self.averaged = {name: averaged[name] for name in self.averaged}
+        self.averaged = {name: averaged[name].to(present.device) for name, present in self.averaged.items()}
         self.model.load_state_dict(_under("model.", tensors))
         slots: dict[int, dict[str, Tensor]] = {}
         for name, tensor in _under("optimizer.", tensors).items():

@@ -21,6 +21,9 @@ ELEMENTS_AT_ONCE = 1 << 20
 """Numbers in the largest tensor of one chunk: 4 MiB of float32: near the caches, and memory that is taken once and
 used again, where each larger tensor would be given back to the system and fetched anew."""
 
+GPU_ELEMENTS_AT_ONCE = 1 << 25
+"""The same on a GPU, 128 MiB: to launch the kernels of a small chunk takes longer than they do."""
+
 
 @dataclass(frozen=True, eq=False)
 class Step:
@@ -116,7 +119,7 @@ class Objective:
         labels = torch.zeros(pairs.shape[1])
         labels[: step.edges.numel()] = 1
         teacher = self._teacher_logits(step) if "logit" in active else None
-        for chunk in torch.split(torch.arange(pairs.shape[1]), max(1, ELEMENTS_AT_ONCE // decoder.width)):
+        for chunk in torch.split(torch.arange(pairs.shape[1]), max(1, _elements_at_once(decoder) // decoder.width)):
             share = chunk.numel() / pairs.shape[1]
             logits = decoder.pairs(pairs[:, chunk].to(decoder.device))
             losses = {}
@@ -156,7 +159,7 @@ class Objective:
         round_number = step.epoch % contexts.rounds
         size = contexts.nodes.shape[2]
         widest = size * max(decoder.width, size if "rank" in active else 0)
-        for anchors in torch.split(step.anchors, max(1, ELEMENTS_AT_ONCE // widest)):
+        for anchors in torch.split(step.anchors, max(1, _elements_at_once(decoder) // widest)):
             share = anchors.numel() / step.anchors.numel()
             nodes = contexts.nodes[round_number, anchors].long().to(decoder.device)
             teacher = teaching.scores.context_logits[round_number, anchors].to(decoder.device)
@@ -169,3 +172,7 @@ class Objective:
             if "distribution" in active:
                 losses["distribution"] = share * distribution_loss(own, teacher, teaching.temperature)
             yield losses
+
+
+def _elements_at_once(decoder: TrainingDecoder) -> int:
+    return ELEMENTS_AT_ONCE if decoder.device.type == "cpu" else GPU_ELEMENTS_AT_ONCE
