@@ -32,6 +32,10 @@ SHALLOW: dict[str, Values] = {
     part: {f"{part}.layers": 1, f"{part}.decoder": "linear", f"{part}.learning_rate": 0.001}
     for part in ("teacher", "student")
 }
+DEEP: dict[str, Values] = {
+    part: {f"{part}.layers": 2, f"{part}.decoder": "mlp", f"{part}.learning_rate": rate}
+    for part, rate in (("teacher", 0.005), ("student", 0.001))
+}
 PAPER: Values = {"student.match": "probabilities", "student.temperature": 1.0, "student.margin": 0.1}
 
 OPTIONS: dict[Scored, dict[str, Values]] = {
@@ -50,6 +54,7 @@ OPTIONS: dict[Scored, dict[str, Values]] = {
         "linear decoder": {"teacher.decoder": "linear"},
         "1 layer": {"teacher.layers": 1},
         "1 layer, linear decoder": SHALLOW["teacher"],
+        "2 layers, MLP as decoder": DEEP["teacher"],
         "as published": {
             "teacher.predicted_share": 1.0,
             "teacher.feature_dropout": 0.0,
@@ -73,6 +78,7 @@ OPTIONS: dict[Scored, dict[str, Values]] = {
         "width 512": {"student.hidden": 512},
         "linear decoder": {"student.decoder": "linear"},
         "1 layer, linear decoder": SHALLOW["student"],
+        "2 layers, MLP as decoder": DEEP["student"],
     },
     "llp": {
         "standardised columns": {"student.standardize": True},
@@ -106,6 +112,7 @@ OPTIONS: dict[Scored, dict[str, Values]] = {
         "linear decoder, starts fresh": {"student.decoder": "linear", "student.start": "fresh"},
         "1 layer, linear decoder": {**SHALLOW["student"], "student.start": "decoder"},
         "1 layer, linear decoder, as the teacher": {**SHALLOW["student"], **SHALLOW["teacher"]},
+        "2 layers, MLP as decoder, as the teacher": {**DEEP["student"], **DEEP["teacher"]},
     },
     "representation": {
         "starts fresh": {"student.start": "fresh"},

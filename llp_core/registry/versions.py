@@ -15,7 +15,9 @@ from llp_core import paths
 from llp_core.errors import InputError
 from llp_core.locks import locked
 from llp_core.registry.records import CHAMPION, MANIFEST, PARAMS, Champion, ModelVersion, folder_name
-from llp_core.store import read_json, sha256, write_json
+from llp_core.store import sha256, write_json
+
+_RESTORE = "A version never changes: remove the folder and run `llp model pull`, or take another version."
 
 
 @contextmanager
@@ -59,14 +61,14 @@ def read_version(root: Path, number: int) -> ModelVersion:
         InputError: there is no such version, or its manifest is not readable.
     """
     path = version_folder(root, number) / MANIFEST
-    if not path.is_file():
+    if not path.parent.is_dir():
         there = numbers(root)
         told = f"there are {', '.join(map(str, there))}" if there else "there is none"
         raise InputError(f"version {number} of the models: not found in {paths.MODELS}; {told}.")
     try:
-        return ModelVersion.from_json(read_json(path))
-    except (LookupError, TypeError) as error:
-        raise InputError(f"{path}: it does not describe a version of the models ({error}).") from None
+        return ModelVersion.from_json(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise InputError(f"{path}: it does not describe a version of the models ({error}). {_RESTORE}") from None
 
 
 def served_method(root: Path, number: int) -> str:
@@ -109,8 +111,7 @@ def open_version(root: Path, number: int) -> ModelVersion:
     folder = version_folder(root, number)
     if problems := [*differences(folder, version.files), *_manifest_problems(root, number)]:
         raise InputError(
-            f"{paths.MODELS / version.name}: it is not as it was written: {'; '.join(problems)}. A version never "
-            "changes: remove the folder and run `llp model pull`, or take another version."
+            f"{paths.MODELS / version.name}: it is not as it was written: {'; '.join(problems)}. {_RESTORE}"
         )
     return version
 

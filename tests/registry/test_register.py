@@ -247,7 +247,9 @@ def test_a_version_knows_which_version_of_the_live_data_it_was_trained_on(projec
             r"manifest\.json was changed since this version came into",
         ),
         (lambda: (V1 / "manifest.json").write_text("{}"), r"v0001/manifest\.json: it does not describe a version"),
-        (lambda: (V1 / "manifest.json").unlink(), r"version 1 of the models: not found in models; there are 1\."),
+        (lambda: (V1 / "manifest.json").write_text("{"), r"v0001/manifest\.json: it does not .* `llp model pull`"),
+        (lambda: (V1 / "manifest.json").unlink(), r"v0001/manifest\.json: it does not .* remove the folder"),
+        (lambda: shutil.rmtree(V1), r"version 1 of the models: not found in models; there is none\."),
     ],
 )
 def test_a_version_cannot_be_changed_unnoticed(project: Path, harm, message: str) -> None:
