@@ -6,7 +6,7 @@ import pytest
 import torch
 from hypothesis import settings
 
-from llp_core.config import Params, load_params
+from llp_core.config import Params, TunedParams, load_params
 from llp_core.types import Graph
 
 ROOT = Path(__file__).parents[1]
@@ -18,8 +18,8 @@ settings.load_profile("llp")
 
 @pytest.fixture(scope="session")
 def params() -> Params:
-    """The settings in params.yaml as committed."""
-    return load_params(ROOT / "params.yaml")
+    """The settings in params.yaml as committed, with nothing tuned, whatever a search has found meanwhile."""
+    return load_params(ROOT / "params.yaml").model_copy(update={"tuned": TunedParams.nothing()})
 
 
 @pytest.fixture

@@ -117,6 +117,7 @@ def test_markdown_shows_the_pictures_beside_it(written: Path) -> None:
 
 def test_tuned_settings_are_shown_as_they_ran(project: Path) -> None:
     own = {"tuned.production.student.margin": 0.0625, "tuned.cold_start.teacher.layers": 3, "student.margin": 0.25}
+    change_params(project / "params.yaml", NOTHING_TUNED)
     change_params(project / "params.yaml", {"teacher.layers": 2} | own)
     write_report(project, load_context(project, SETTINGS))
     text = (project / "report.md").read_text(encoding="utf-8")
