@@ -41,7 +41,8 @@ class TrainingDecoder:
         dropout: after the hidden layer.
         representations: float32 [M, D], a leaf; the gradients of every chunk add up in its `.grad`.
         row: int64 [N], which row is each node's, where only some nodes have one; None where node v has row v.
-        precision: of the dense products, float32 or bfloat16; logits, sums and gradients of weights are float32.
+        precision: of the dense products, float32 or bfloat16. Logits are float32, and so are sums of gradients; a chunk's own
+            gradients of weights come rounded as the products are.
         workspace: kept from step to step.
     """
 

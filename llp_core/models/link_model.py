@@ -86,11 +86,13 @@ class Encoder(nn.Module):
                 rows.copy_(self(features.span(start, len(rows)), ()))
             return out
         x: Tensor | NodeFeatures = features
+        target, other = out, torch.empty_like(out)
+        if len(self.layers) % 2 == 0:
+            target, other = other, target
         for number, layer in enumerate(self.layers):
-            last = number == len(self.layers) - 1
-            target = out if last else torch.empty_like(out)
             values: Tensor = layer.in_parts(x, adjacency, NODES_AT_ONCE, target)  # type: ignore[operator]
-            x = values if last else values.relu_()
+            x = values if number == len(self.layers) - 1 else values.relu_()
+            target, other = other, target
         return out
 
     @torch.no_grad()
