@@ -41,8 +41,8 @@ class TrainingDecoder:
         dropout: after the hidden layer.
         representations: float32 [M, D], a leaf; the gradients of every chunk add up in its `.grad`.
         row: int64 [N], which row is each node's, where only some nodes have one; None where node v has row v.
-        precision: of the dense products, float32 or bfloat16. Logits are float32, and so are sums of gradients; a chunk's own
-            gradients of weights come rounded as the products are.
+        precision: of the dense products, float32 or bfloat16, a chunk's gradients of weights among them. Logits and
+            sums of gradients are float32.
         workspace: kept from step to step.
     """
 
