@@ -21,8 +21,9 @@ server: $(INSTALLED) ## start what does not run of Prefect's server and its work
 
 worker: server ## the same: the worker comes with the server
 
+# A worker a core, and a thread a worker: more threads than cores wait for each other.
 test: $(INSTALLED) ## run the tests, with coverage
-	$(IN_VENV) pytest -n logical --dist loadfile -m "not slow" --cov --cov-report=term:skip-covered --cov-fail-under=85
+	OMP_NUM_THREADS=1 $(IN_VENV) pytest -n logical --dist loadfile -m "not slow" --cov --cov-report=term:skip-covered --cov-fail-under=85
 
 test-slow: $(INSTALLED) ## run the tests that take minutes
 	$(IN_VENV) pytest -m slow
