@@ -53,7 +53,8 @@ def start() -> None:
     """Copy the files that data.files names to data/live as version 1, and point params.yaml at them.
 
     From then on the files that were copied are not read any more, and `llp ingest` makes the changes. Where there
-    is live data already it stays as it is, and params.yaml is pointed at it.
+    is live data already it stays as it is, and params.yaml is pointed at it. Where that named another data set, it
+    changes as by `--dataset files`.
     """
     from llp_core.cli.params_file import change_params
     from llp_core.config import load_params
