@@ -71,6 +71,7 @@ def measure(num_nodes: int, way: str) -> Row:
     encoder, share = (settings.encoder, settings.predicted_share) if way.startswith("teacher") else ("mlp", 1.0)
     spec = ModelSpec(
         encoder=encoder,
+        decoder=settings.decoder,
         features=FEATURES,
         hidden=settings.hidden,
         layers=settings.layers,

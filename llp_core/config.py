@@ -7,7 +7,7 @@ Units are in the names or in the text under each field; shares lie in 0..1.
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError
 from pydantic_core import PydanticCustomError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
@@ -22,9 +22,10 @@ from llp_core.data_params import (
 )
 from llp_core.errors import InputError
 from llp_core.gate_params import GateParams
-from llp_core.names import METHOD_LOSSES, METHODS, SETTINGS, Method, Setting
+from llp_core.model_params import ContextsParams, ModelParams, StudentParams, TeacherParams
+from llp_core.names import SETTINGS, Setting
 from llp_core.paths import require_params
-from llp_core.section import Positive, Section, Share, Weight, problems
+from llp_core.section import Positive, Section, problems
 
 __all__ = [
     "ContextsParams",
@@ -54,132 +55,13 @@ class RunParams(Section):
 
     seed: Annotated[int, Field(ge=0)]
     """Every random draw comes from this number and the name of its purpose."""
-    threads: Positive
+    threads: Annotated[int, Field(ge=1, le=1024)]
     """Threads of one stage's numerics. Part of what makes figures repeatable: sums depend on it."""
     device: Literal["auto", "cpu", "cuda"]
     """Where training and latency run; auto takes a GPU where there is one."""
     precision: Literal["auto", "float32", "bfloat16"]
     """Of the dense products in training, whose sums and weights stay float32; auto takes bfloat16 where the
     processor multiplies it natively. Scores and latency are always float32."""
-
-
-class ModelParams(Section):
-    """An encoder with its decoder, and how it is trained."""
-
-    layers: Annotated[int, Field(ge=1, le=8)]
-    """Of the encoder."""
-    hidden: Annotated[int, Field(ge=1, le=8192)]
-    """Width of every layer, of the node representations and of the decoder."""
-    dropout: Share
-    """After each hidden layer of encoder and decoder; rounded to the next 1/256."""
-    learning_rate: Annotated[float, Field(gt=0)]
-    """Of Adam, at first."""
-    decay: Annotated[float, Field(ge=0, le=1)]
-    """Share of `max_epochs`, the last ones, in which the learning rate falls evenly to 0; at 0 it stays as it is."""
-    max_epochs: Positive
-    """Training stops here at the latest."""
-    patience: Positive
-    """Training stops at the first validation (there is one every 5 epochs) that finds the score has not risen for this
-    many epochs."""
-    batch_size: Positive
-    """Training edges in one step of the optimiser."""
-    negatives: Annotated[int, Field(ge=1, le=100)]
-    """Pairs without an edge that a step draws for each of its training edges."""
-    feature_dropout: Share
-    """Of the node features, in each step of the optimiser."""
-    standardize: bool
-    """Whether the first layer trains as if each column of the features had mean 0 and deviation 1 on training nodes."""
-    average: Share
-    """Decay of the running mean of the weights over steps, which is what is validated and kept; 0 keeps the last."""
-    decoder: Literal["mlp", "linear"]
-    """Of the product of two representations: with a hidden layer, as published; or one linear map, which suits graphs
-    of few edges and new nodes, costs little, and of a student can be answered by an index for inner products."""
-
-
-class TeacherParams(ModelParams):
-    """The graph neural network."""
-
-    encoder: Literal["sage", "gcn"]
-    """GraphSAGE with mean aggregation, or a graph convolutional network."""
-    predicted_share: Annotated[float, Field(gt=0, le=1)]
-    """Of the training edges, predicted in one step while messages pass over the rest; an epoch predicts each once.
-    At 1 messages pass over the very edges that are predicted, as in the published code."""
-    batching: Literal["auto", "full", "sampled"]
-    """What a step encodes: every node of the graph, or the nodes that it needs, with neighbours drawn anew in each
-    step. auto takes full where that needs at most half a GB: up to 43,690 nodes at 2 layers of width 256."""
-    fanouts: Annotated[tuple[Positive, ...], Field(min_length=1)]
-    """Neighbours drawn of each node where batching is sampled, from the predicted edges outwards; the last number
-    holds for all further layers."""
-    candidates: Positive
-    """This many teachers are trained, each from its own seed; the best by validation is kept."""
-
-    @property
-    def fanout_of_layers(self) -> tuple[int, ...]:
-        """One of `fanouts` for each layer."""
-        return tuple(self.fanouts[min(hop, len(self.fanouts) - 1)] for hop in range(self.layers))
-
-
-class ContextsParams(Section):
-    """The nodes an anchor is compared with (paper, context nodes sampling)."""
-
-    walks: Positive
-    """Random walks that start at an anchor."""
-    length: Positive
-    """Steps of one random walk."""
-    random_ratio: Annotated[int, Field(ge=0)]
-    """Uniform context nodes for each one met on a walk."""
-    rounds: Positive
-    """Independent draws; the student cycles through them, one an epoch."""
-
-    @property
-    def near(self) -> int:
-        """Context nodes met on walks."""
-        return self.walks * self.length
-
-    @property
-    def size(self) -> int:
-        """Context nodes of an anchor."""
-        return self.near * (1 + self.random_ratio)
-
-
-class StudentParams(ModelParams):
-    """The MLP, and the weights of its losses."""
-
-    methods: Annotated[tuple[Method, ...], Field(min_length=1)]
-    """Which students to train."""
-    label_weight: Weight
-    """Of the label loss. A method uses the losses that it is made of (see `METHOD_LOSSES`)."""
-    logit_weight: Weight
-    """Of logit matching."""
-    representation_weight: Weight
-    """Of representation matching."""
-    rank_weight: Weight
-    """Of the rank loss."""
-    distribution_weight: Weight
-    """Of the distribution loss."""
-    margin: Annotated[float, Field(gt=0)]
-    """Of the rank loss, in the unit of what is compared."""
-    temperature: Annotated[float, Field(gt=0)]
-    """Of the distribution loss."""
-    match: Literal["probabilities", "logits"]
-    """What rank and distribution loss compare: the paper's probabilities, or logits, which saturate nowhere."""
-    start: Literal["fresh", "decoder", "teacher"]
-    """First weights of a student that has a teacher: drawn anew; its teacher's in the decoder; or its teacher's in
-    encoder and decoder, with every node taken for its own neighbour. A decoder of another kind than the teacher's is
-    drawn anew in any case."""
-
-    @model_validator(mode="after")
-    def _each_method_learns(self) -> Self:
-        if len(set(self.methods)) != len(self.methods):
-            raise ValueError(f"methods: one is named twice in {list(self.methods)}; choose from {', '.join(METHODS)}")
-        for method in self.methods:
-            if not any(self.loss_weights(method).values()):
-                raise ValueError(f"every loss of method {method} has weight 0; give one of them a weight")
-        return self
-
-    def loss_weights(self, method: Method) -> dict[str, float]:
-        """Loss -> weight of the losses that a method is made of."""
-        return {loss: float(getattr(self, f"{loss}_weight")) for loss in METHOD_LOSSES[method]}
 
 
 class LatencyParams(Section):
@@ -292,7 +174,9 @@ def parse_params(values: Any, origin: str) -> Params:
     try:
         params = Params.model_validate(values)
         for setting in SETTINGS:
-            params.of(setting)
+            own = params.of(setting)
+            for method in own.student.methods:
+                own.student.require_sizes_of(own.teacher, method, setting)
     except ValidationError as error:
         raise InputError(f"{origin}: {problems(error)}") from None
     except InputError as error:

@@ -23,3 +23,8 @@ TEACHER = "teacher"
 EDGE_GROUPS = ("old-old", "old-new", "new-new")
 """Groups of test edges by how many of their ends are new: 0, 1, 2."""
 ALL_EDGES = "all"
+
+
+def is_taught(method: Method) -> bool:
+    """Whether a method learns from a teacher; only the plain MLP does not."""
+    return METHOD_LOSSES[method] != ("label",)

@@ -94,6 +94,16 @@ def test_settings_are_frozen(params, key):
         ("student.methods", [], "student.methods: Tuple should have at least 1 item"),
         ("student.methods", ["lpp"], "student.methods.0: Input should be 'label'"),
         ("student.methods", ["llp", "llp"], "student: methods: one is named twice in ['llp', 'llp']; choose from"),
+        ("run.threads", 30000, "run.threads: Input should be less than or equal to 1024, got 30000"),
+        ("contexts.rounds", 10**9, "contexts.rounds: Input should be less than or equal to 1000"),
+        (
+            "contexts.random_ratio",
+            1000,
+            "contexts: walks x length x (1 + random_ratio) are 6,006 context nodes of each",
+        ),
+        ("student.hidden", 512, "in transductive student.hidden is 512 and the teacher's is 256: the student cannot"),
+        ("teacher.layers", 3, "in transductive student.layers is 2 and the teacher's is 3: the student cannot start"),
+        ("tuned.cold_start.student", {"layers": 3}, "in cold_start student.layers is 3 and the teacher's is 2"),
         ("latency.pairs", [0], "latency.pairs.0: Input should be greater than or equal to 1, got 0"),
         (
             "split.transductive.valid_share",
@@ -128,6 +138,12 @@ def test_a_method_needs_a_loss_that_weighs(method):
         parse_params(values, "params.yaml")
 
 
+def test_a_plain_mlp_may_have_sizes_of_its_own():
+    values = changed("student.hidden", 512)
+    values["student"]["methods"] = ["label"]
+    assert parse_params(values, "params.yaml").student.hidden == 512
+
+
 def test_loss_weights_are_those_of_the_method():
     values = changed("student.rank_weight", 3)
     values["student"] |= {"label_weight": 0.1, "distribution_weight": 2}
@@ -153,11 +169,11 @@ def test_a_data_set_s_own_shares_must_leave_edges_to_train_on():
 
 
 def test_params_of_a_setting() -> None:
-    own = {"teacher": {"layers": 3}, "contexts": {}, "student": {"learning_rate": "1e-4"}}
+    own = {"teacher": {"candidates": 3}, "contexts": {}, "student": {"learning_rate": "1e-4"}}
     params = parse_params(changed("tuned.production", own), "params.yaml")
     production, cold_start = params.of("production"), params.of("cold_start")
-    assert (production.teacher.layers, production.student.learning_rate) == (3, 0.0001)
-    assert production.teacher.model_copy(update={"layers": params.teacher.layers}) == params.teacher
+    assert (production.teacher.candidates, production.student.learning_rate) == (3, 0.0001)
+    assert production.teacher.model_copy(update={"candidates": params.teacher.candidates}) == params.teacher
     unchanged = {"teacher", "contexts", "student", "run", "data", "validate_", "split", "latency"}
     assert cold_start.model_dump(include=unchanged) == params.model_dump(include=unchanged)
     assert production.of("cold_start") == production  # what is merged is not merged again

@@ -54,7 +54,7 @@ def test_a_data_set_comes_with_what_was_found_for_it(path: Path) -> None:
 def test_the_present_data_set_takes_changes_back(path: Path) -> None:
     change_params(path, {}, "cora")
     found = path.read_text()
-    change_params(path, {"tuned.production.student.margin": 0.3, "tuned.cold_start.teacher.layers": 1})
+    change_params(path, {"tuned.production.student.margin": 0.3, "tuned.cold_start.teacher.candidates": 3})
     assert len(change_params(path, {}, "cora")) == 2
     assert path.read_text() == found
     assert change_params(path, {}, "cora") == []
@@ -102,10 +102,10 @@ def test_comments_around_tuned_values_stay(path: Path) -> None:
     path.write_text(text + "# the end\n")
     before = path.read_text()
     change_params(
-        path, {"tuned.transductive.student.margin": 0.5, "tuned.cold_start.student": {"layers": 3, "hidden": 8}}
+        path, {"tuned.transductive.student.margin": 0.5, "tuned.cold_start.student": {"negatives": 3, "patience": 8}}
     )
-    change_params(path, {"student.hidden": 8})
-    for comment in ("\n  # new nodes\n  production: # later\n", "      layers: 3\n# the end\n"):
+    change_params(path, {"student.patience": 8})
+    for comment in ("\n  # new nodes\n  production: # later\n", "      negatives: 3\n# the end\n"):
         assert comment in path.read_text()
-    change_params(path, {"student.margin": 0.5, "student.layers": 2, "student.hidden": 256})
+    change_params(path, {"student.margin": 0.5, "student.negatives": 1, "student.patience": 100})
     assert path.read_text() == before

@@ -213,6 +213,13 @@ class TestGoingOn:
         assert (again.values, again.about()) == (found.values, found.about())
         assert not again.phases[0].better
 
+    def test_a_number_given_as_text_counts(self, graph: Graph, quick: Params, tmp_path: Path) -> None:
+        tuned = quick.tuned.model_dump()
+        tuned["production"]["student"] = {"learning_rate": "4e-3"}
+        params = quick.model_copy(update={"tuned": type(quick.tuned).model_validate(tuned)})
+        found = search(graph, split_of(graph, quick), params, 1, tmp_path, phases=(MODEL,), workers=1)
+        assert found.phases[0].trials[0]["student.learning_rate"] == 0.004
+
     def test_killed_and_run_again(self, graph: Graph, quick: Params, tmp_path: Path) -> None:
         script = (
             "import sys\nsys.path.insert(0, sys.argv[1])\nfrom pathlib import Path\n"
@@ -276,7 +283,7 @@ class TestWorkers:
             assert workers.idle == 0
             key, told = workers.wait()
             assert key == 7
-            assert "student.hidden is 4 and the teacher's width is 8" in str(told)
+            assert "student.hidden is 4 and the teacher's is 8" in str(told)
             workers.submit(8, Job(long, "label", 0))
             (process,) = [worker.process for worker in workers._workers]
             time.sleep(0.3)
@@ -291,12 +298,20 @@ class TestWorkers:
             assert isinstance(value, float)
         assert not process.is_alive()
 
+    def test_a_problem_that_cannot_be_read_is_told(self, quick: Params, tmp_path: Path) -> None:
+        with Workers(1, tmp_path, threads=1) as workers:
+            workers.submit(0, Job(quick, "label", 0))
+            _, told = workers.wait()
+        assert "made.json: not found" in str(told)
+
     def test_settings_in_use_that_cannot_be_scored_end_the_search(
         self, graph: Graph, quick: Params, tmp_path: Path
     ) -> None:
         narrow = with_values(quick, {"student.hidden": 4})
         phase = next(phase for phase in PHASES if phase.name == "representation")
-        with pytest.raises(LLPError, match=r"representation: the settings in use now could not be scored: .*width"):
+        with pytest.raises(
+            LLPError, match=r"representation: the settings in use now could not be scored: .*student.hidden is 4"
+        ):
             search(graph, split_of(graph, quick), narrow, 1, tmp_path, phases=(phase,), workers=1)
 
     def test_a_student_of_other_layers_than_its_teachers_starts_without_its_encoder(
@@ -320,6 +335,16 @@ class TestRefused:
     def test_another_search_in_the_folder(self, graph: Graph, quick: Params, tmp_path: Path) -> None:
         with locked(tmp_path / "search.lock"), pytest.raises(InputError, match="another search is at work there"):
             search(graph, split_of(graph, quick), quick, 1, tmp_path)
+
+    def test_no_room_for_processes_is_no_other_search(
+        self, graph: Graph, quick: Params, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def refuse(self: Workers, number: int) -> None:
+            raise BlockingIOError(11, "Resource temporarily unavailable")
+
+        monkeypatch.setattr(Workers, "_start", refuse)
+        with pytest.raises(BlockingIOError, match="temporarily unavailable"):
+            search(graph, split_of(graph, quick), quick, 1, tmp_path, phases=(MODEL,))
 
 
 class TestWhatIsTaken:

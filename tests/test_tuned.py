@@ -19,10 +19,10 @@ EMPTY = {"teacher": {}, "contexts": {}, "student": {}}
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder of settings in place of the committed ones; its defaults are a teacher of 3 layers in production."""
+    """A folder of settings in place of the committed ones; its defaults are three teachers in production."""
     monkeypatch.setattr(tuned, "FOLDER", tmp_path)
     for setting in SETTINGS:
-        write_tuned("default", setting, {"teacher": {"layers": 3}} if setting == "production" else {}, {})
+        write_tuned("default", setting, {"teacher": {"candidates": 3}} if setting == "production" else {}, {})
     return tmp_path
 
 
@@ -48,7 +48,7 @@ def test_the_defaults_change_nothing_yet() -> None:
 
 def test_a_data_set_without_a_file_gets_the_defaults(folder: Path) -> None:
     assert tuned_settings("files") == tuned_settings("default")
-    assert tuned_settings("files") == {"transductive": EMPTY, "production": EMPTY | {"teacher": {"layers": 3}}} | {
+    assert tuned_settings("files") == {"transductive": EMPTY, "production": EMPTY | {"teacher": {"candidates": 3}}} | {
         "cold_start": EMPTY
     }
 
@@ -62,7 +62,7 @@ def test_what_was_written_is_read(folder: Path) -> None:
 
 def test_a_setting_that_was_not_searched_gets_the_defaults(folder: Path) -> None:
     write_tuned("cora", "cold_start", {}, {})
-    assert tuned_settings("cora")["production"] == EMPTY | {"teacher": {"layers": 3}}
+    assert tuned_settings("cora")["production"] == EMPTY | {"teacher": {"candidates": 3}}
 
 
 def test_one_setting_is_replaced_and_the_others_kept(folder: Path) -> None:
@@ -90,10 +90,10 @@ def test_the_comment_at_the_head_of_a_file_stays(folder: Path) -> None:
 def test_params_of_a_data_set(folder: Path, params: Params) -> None:
     chosen = for_dataset(params, "photos")
     assert chosen.data.name == "photos"
-    assert [chosen.of(setting).teacher.layers for setting in SETTINGS] == [
-        params.teacher.layers,
+    assert [chosen.of(setting).teacher.candidates for setting in SETTINGS] == [
+        params.teacher.candidates,
         3,
-        params.teacher.layers,
+        params.teacher.candidates,
     ]
 
 

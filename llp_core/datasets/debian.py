@@ -194,8 +194,15 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
             "`llp dataset debian --output FOLDER` (docs/datasets.md)."
         )
     manifest: dict[str, Any] = store.read_json(folder / MANIFEST)
-    for file in FILES:
-        path, expected = folder / file, manifest["sha256"][file]
+    try:
+        expected_of, _ = {file: manifest["sha256"][file] for file in FILES}, (manifest["hubs"], manifest["isolated"])
+    except (LookupError, TypeError):
+        raise InputError(
+            f"{folder / MANIFEST}: it is no manifest of a build. Restore it, or build the graph again with "
+            "`llp dataset debian`."
+        ) from None
+    for file, expected in expected_of.items():
+        path = folder / file
         found = store.sha256(path) if path.is_file() else "no file"
         if found != expected:
             raise InputError(

@@ -73,6 +73,8 @@ def _read(folder: Path, name: str, files: FilesParams) -> Table:
 def _fit(nodes: Table, files: FilesParams) -> FeatureEncoder:
     for column in files.columns:
         nodes.require(column, "data.files.columns")
+    if files.id in files.columns:
+        raise InputError(f"data.files.columns.{files.id}: the column of ids is no feature. Leave it out.")
     columns = [column for column in nodes.data.column_names if column != files.id]
     return FeatureEncoder.fit(nodes, columns, files.columns, files.max_words)
 

@@ -11,9 +11,14 @@ from llp_core.locks import locked
 from llp_core.store import load, new_folder, read_json, save
 from llp_core.types import Graph
 
+FILES_AT_HAND = ("files", "debian")
+"""Data sets whose files may change under the same name, so that their graph is made anew each time."""
+
 
 def kept_graph(params: DataParams, folder: Path) -> Graph:
     """The graph of `params.name`, brought once from each mirror, or without one, and kept in `folder`.
+
+    That of `FILES_AT_HAND` is made anew by each call.
 
     Raises:
         InputError: its files cannot be had, or do not hold what they should.
@@ -22,7 +27,7 @@ def kept_graph(params: DataParams, folder: Path) -> Graph:
     mirror = params.mirror_folder()
     made = {"data": params.model_dump(mode="json"), "mirror": mirror and str(mirror.resolve())}
     with locked(folder.with_suffix(".lock")):
-        if not _is_made(folder, made) or params.name == "files":  # the user's own files may have changed
+        if not _is_made(folder, made) or params.name in FILES_AT_HAND:
             raw = folder.with_suffix(".raw")
             with new_folder(raw, made) as unfinished:
                 dataset.download(unfinished, params)

@@ -119,7 +119,9 @@ class Table:
         if bad.size:
             row = int(bad[0])
             value = self.data.column(column)[row].as_py()
-            raise self.problem(column, row, "a whole number (a year, or seconds)", repr(value), "Correct it.")
+            raise self.problem(
+                column, row, "a whole number up to 2^53 (a year, or seconds)", repr(value), "Correct it."
+            )
         return numbers.astype(np.int64)
 
     def _require_all(self, column: str, bad: NDArray[np.bool_], expected: str, found: str) -> None:
@@ -173,7 +175,7 @@ def read_table(path: Path, name: str) -> Table:
         raise InputError(f"{name}: it has {path.stat().st_size:,} bytes; at most {MAX_BYTES:,} are read.")
     try:
         data = _read_parquet(path, name) if path.suffix == ".parquet" else read_csv(path, name)
-    except pa.ArrowException as error:
+    except (pa.ArrowException, OSError) as error:  # damage inside of a file is an OSError
         raise InputError(f"{name}: expected a Parquet file, but it cannot be read as one ({error}).") from None
     columns = data.column_names
     if nameless := [number for number, column in enumerate(columns, start=1) if not column.strip()]:

@@ -20,14 +20,15 @@ class Workspace:
     """Memory by name, taken once and used again by each chunk, as large as the largest asked for."""
 
     def __init__(self) -> None:
-        self._memory: dict[str, Tensor] = {}
+        self._memory: dict[tuple[str, torch.dtype, torch.device], Tensor] = {}
 
     def take(self, name: str, shape: tuple[int, ...], like: Tensor, dtype: torch.dtype | None = None) -> Tensor:
-        """A tensor of this shape, with the dtype and device of `like`; what it holds is of no meaning."""
+        """A tensor of this shape, of `dtype` or that of `like`, on the device of `like`; what it holds is noise."""
         count = math.prod(shape)
-        held = self._memory.get(name)
+        key = name, dtype or like.dtype, like.device
+        held = self._memory.get(key)
         if held is None or held.numel() < count:
-            held = self._memory[name] = torch.empty(count, dtype=dtype or like.dtype, device=like.device)
+            held = self._memory[key] = torch.empty(count, dtype=key[1], device=like.device)
         return held[:count].view(shape)
 
 

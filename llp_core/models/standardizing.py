@@ -47,9 +47,9 @@ def fold(layer: nn.Module) -> None:
     """Turns a standardised layer into a plain one that does the same; a plain one stays as it is."""
     maps, biased = _parts(layer)
     if parametrize.is_parametrized(biased, "bias"):
-        parametrize.remove_parametrizations(biased, "bias")  # it looks at the weights, so it goes first
         for linear in maps:
             parametrize.remove_parametrizations(linear, "weight")
+        parametrize.remove_parametrizations(biased, "bias")  # last: parameters keep the order of a plain layer
 
 
 def _parts(layer: nn.Module) -> tuple[Sequence[Linear], Linear | GCNLayer]:

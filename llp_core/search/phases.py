@@ -3,6 +3,7 @@
 import logging
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean, stdev
@@ -12,7 +13,6 @@ import optuna
 from optuna.storages import JournalStorage
 from optuna.trial import FrozenTrial, TrialState
 
-from llp_core import __version__
 from llp_core.config import Params, RunParams, TunedParams
 from llp_core.errors import InputError
 from llp_core.locks import locked
@@ -140,17 +140,18 @@ def search(
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     seeds = tuple(params.run.seed + number for number in range(INNER_SPLITS + FRESH_SPLITS))
     problem = Problem.of(graph, split, params.split, seeds)
-    try:
-        with locked(folder / "search.lock", wait=False):
-            problem.write(folder / "problem")
-            storage = open_storage(folder / "trials.journal")
-            count = workers or default_workers(params.run)
-            with Workers(count, folder, params.run.threads) as processes:
-                untuned = params.model_copy(update={"tuned": TunedParams.nothing()})
-                current = flat(getattr(params.tuned, split.setting).model_dump())
-                return _Search(problem, untuned, current, published or {}, storage, processes).run(phases, trials)
-    except BlockingIOError:
-        raise InputError(f"{folder}: another search is at work there. Wait until it ends, or end it.") from None
+    untuned, own = params.model_copy(update={"tuned": TunedParams.nothing()}), params.of(split.setting)
+    current = {key: value_of(own, key) for key in flat(getattr(params.tuned, split.setting).model_dump())}
+    with ExitStack() as held:
+        try:
+            held.enter_context(locked(folder / "search.lock", wait=False))
+        except BlockingIOError:  # which in what follows would mean something else
+            raise InputError(f"{folder}: another search is at work there. Wait until it ends, or end it.") from None
+        problem.write(folder / "problem")
+        storage = open_storage(folder / "trials.journal")
+        count = workers or default_workers(params.run)
+        processes = held.enter_context(Workers(count, folder, params.run.threads))
+        return _Search(problem, untuned, current, published or {}, storage, processes).run(phases, trials)
 
 
 def default_workers(run: RunParams) -> int:
@@ -206,7 +207,7 @@ class _Search:
             section, _, name = key.partition(".")
             settings[section].pop(name)
         ranges = {key: repr(allowed) for key, allowed in space.items()}
-        problem = {"settings": settings, "space": ranges, "version": __version__, **self.problem.about}
+        problem = {"settings": settings, "space": ranges, **self.problem.about}
         return f"{phase.name}-{fingerprint(problem, self.problem.tensors)[:12]}"
 
 

@@ -9,6 +9,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
+from llp_core import __version__
 from llp_core.config import SplitParams
 from llp_core.errors import InputError
 from llp_core.graph import canonical_edges, pair_keys
@@ -102,8 +103,9 @@ class Problem:
 
     @property
     def about(self) -> dict[str, Any]:
-        """How the inner splits are made."""
+        """How the inner splits are made, and by which version."""
         return {
+            "version": __version__,
             "setting": self.setting,
             "split": self.params.model_dump(mode="json"),
             "seeds": list(self.seeds),

@@ -11,6 +11,7 @@ from llp_core.config import Params
 from llp_core.locks import locked
 from llp_core.metrics import HITS_AT, hits_at_k
 from llp_core.models import Adjacency, LinkModel, NodeFeatures, load_model, save_model
+from llp_core.names import is_taught
 from llp_core.sampling import generator, sample_contexts
 from llp_core.search.problem import Problem
 from llp_core.search.spaces import Scored
@@ -18,7 +19,7 @@ from llp_core.splits import training_graph
 from llp_core.store import new_folder, read_json, write_json
 from llp_core.training.checkpoint import fingerprint
 from llp_core.training.export import export_scores
-from llp_core.training.runs import Lessons, is_taught, resolve_device, train_student, train_teachers
+from llp_core.training.runs import Lessons, resolve_device, train_student, train_teachers
 from llp_core.types import LinkSplit, TrainingGraph
 
 

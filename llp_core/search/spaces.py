@@ -13,9 +13,12 @@ from optuna.distributions import (
     FloatDistribution,
     IntDistribution,
 )
+from pydantic import ValidationError
 
-from llp_core.config import Params, parse_params
+from llp_core.config import Params
+from llp_core.errors import InputError
 from llp_core.names import Method
+from llp_core.section import problems
 
 Values = Mapping[str, Any]
 """`section.key` -> value."""
@@ -178,16 +181,19 @@ def value_of(params: Params, key: str) -> Any:
 
 
 def with_values(params: Params, values: Values) -> Params:
-    """The params with some settings changed.
+    """The params with some settings changed. Sizes of teacher and student need not agree: a trial may be of one alone.
 
     Raises:
-        InputError: they do not hold together.
+        InputError: one is out of range, or contradicts another of its section.
     """
     changed = params.model_dump(mode="json", by_alias=True)
     for key, value in values.items():
         section, _, name = key.partition(".")
         changed[section][name] = value
-    return parse_params(changed, "settings of a trial")
+    try:
+        return Params.model_validate(changed)
+    except ValidationError as error:
+        raise InputError(f"settings of a trial: {problems(error)}") from None
 
 
 def flat(sections: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:

@@ -138,10 +138,11 @@ def _work(connection: Connection, folder: Path, workspace: Path, threads: int) -
     from llp_core.search.scoring import score
 
     torch.set_num_threads(threads)
-    problem = Problem.read(folder / "problem")
+    problem: Problem | None = None
     while True:
         job: Job = connection.recv()
         try:
+            problem = problem or Problem.read(folder / "problem")
             outcome: float | str = score(problem, job, folder, workspace)
         except Exception as error:  # one trial's failure is not the search's
             outcome = f"{type(error).__name__}: {error}"

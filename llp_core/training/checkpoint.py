@@ -49,7 +49,7 @@ class Checkpoint:
         return time.monotonic() - self._written >= self.seconds
 
     def write(self, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> None:
-        """Replaces the state on disk, in one step."""
+        """Replaces the state on disk; killed between its two renames, the training begins anew."""
         with new_folder(self.folder, {"fingerprint": self.fingerprint}) as folder:
             write_tensors(folder / "state.safetensors", tensors)
             write_json(folder / "state.json", state)

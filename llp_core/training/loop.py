@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from llp_core.config import ModelParams
+from llp_core.errors import InputError
 from llp_core.metrics import validation_score
 from llp_core.models import Dropout, LinkModel, NodeFeatures, TrainingAdjacency
 from llp_core.models.standardizing import fold, standardize
@@ -104,14 +105,22 @@ class Trainer:
         self.best_weights: dict[str, Tensor] = {}
 
     def fit(self, progress: Progress) -> Fit:
-        """Trains until the patience or the epochs are used up, from the checkpoint on where there is one."""
+        """Trains until the patience or the epochs are used up, from the checkpoint on where there is one.
+
+        Raises:
+            InputError: the training diverges.
+        """
         self._resume()
         progress.advance(len(self.history))
         while len(self.history) < self.params.max_epochs and not self._is_patience_used_up():
             epoch = len(self.history)
             losses = self._train_epoch(epoch, progress)
+            if not math.isfinite(losses["loss"]):
+                raise _diverged(progress, epoch)
             due = (epoch + 1) % VALIDATE_EVERY == 0 or epoch + 1 == self.params.max_epochs
             value = self.validate() if due else None
+            if value is not None and math.isnan(value):
+                raise _diverged(progress, epoch)
             self.history.append({"epoch": epoch, **losses, "valid_score": value})
             if value is not None and value > self.best_value:
                 self.best_epoch, self.best_value = epoch, value
@@ -126,7 +135,7 @@ class Trainer:
 
     @torch.inference_mode()
     def validate(self) -> float:
-        """The validation score of the averaged weights, without dropout."""
+        """The validation score of the averaged weights, without dropout; nan where a score of a pair is not finite."""
         trained = _copy(self.model.state_dict())
         self.model.load_state_dict(self.averaged)
         self.model.eval()
@@ -134,7 +143,8 @@ class Trainer:
         positive = self.model.score(representations, self.valid_edges)
         negative = self.model.score(representations, self.valid_negatives)
         self.model.load_state_dict(trained)
-        return validation_score(positive, negative)
+        finite = torch.isfinite(positive).all() and torch.isfinite(negative).all()
+        return validation_score(positive, negative) if finite else math.nan
 
     def _is_patience_used_up(self) -> bool:
         """Whether the score has not risen for too long; only a validation can tell, and the first comes late."""
@@ -228,6 +238,13 @@ class Trainer:
         self.optimizer.load_state_dict({"state": slots, "param_groups": groups})
         self.objective.rng.set_state(tensors["rng.sampling"])
         self.dropout_rng.set_state(tensors["rng.dropout"])
+
+
+def _diverged(progress: Progress, epoch: int) -> InputError:
+    return InputError(
+        f"{progress.description}: the training diverged in epoch {epoch}: its loss or scores are not finite. Lower "
+        "learning_rate, or the weights of the losses."
+    )
 
 
 def _copy(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:

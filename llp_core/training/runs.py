@@ -14,7 +14,7 @@ from llp_core.config import ModelParams, RunParams, StudentParams, TeacherParams
 from llp_core.errors import InputError
 from llp_core.machine import reuse_memory
 from llp_core.models import LinkModel, ModelSpec
-from llp_core.names import METHOD_LOSSES, Method
+from llp_core.names import Method, is_taught
 from llp_core.progress import Progress
 from llp_core.sampling import generator
 from llp_core.training.batching import full_batch_bytes, resolve_batching
@@ -138,33 +138,8 @@ def train_student(
     elif lessons is None:
         raise ValueError(f"method {method} learns from a teacher: lessons must be given")
     else:
-        _require_same_sizes(lessons.teacher.spec, weights, params)
+        params.require_sizes_of(lessons.teacher.spec, method)
     return _train(graph, "mlp", params, weights, lessons, run, workspace, f"student-{method}")
-
-
-def is_taught(method: Method) -> bool:
-    """Whether a method learns from a teacher; only the plain MLP does not."""
-    return METHOD_LOSSES[method] != ("label",)
-
-
-def _require_same_sizes(teacher: ModelSpec, weights: Mapping[str, float], params: StudentParams) -> None:
-    if teacher.hidden != params.hidden:
-        widths = f"student.hidden is {params.hidden} and the teacher's width is {teacher.hidden}"
-        if weights.get("representation", 0) > 0:
-            raise InputError(
-                f"{widths}: representation matching compares them number by number. Make student.hidden and "
-                "teacher.hidden equal, or leave the method out."
-            )
-        if params.start != "fresh":
-            raise InputError(
-                f"{widths}: the student cannot start with the teacher's weights. Make student.hidden and "
-                "teacher.hidden equal, or set student.start to fresh."
-            )
-    if params.start == "teacher" and teacher.layers != params.layers:
-        raise InputError(
-            f"student.layers is {params.layers} and the teacher's is {teacher.layers}: the student cannot start with "
-            "the teacher's encoder. Make them equal, or set student.start to decoder."
-        )
 
 
 def _train(

@@ -9,8 +9,9 @@ from typing import Any
 
 import yaml
 from pydantic import TypeAdapter, ValidationError
+from ruamel.yaml.error import YAMLError
 
-from llp_core.config import Params, TunedSections, parse_params
+from llp_core.config import Params, TunedSections, parse_params, read_yaml
 from llp_core.datasets import get_dataset
 from llp_core.errors import InputError
 from llp_core.names import SETTINGS, Setting
@@ -102,10 +103,10 @@ def _path(dataset: str) -> Path:
 def _read(path: Path) -> dict[Setting, _Found]:
     """What the file holds; nothing where there is none."""
     try:
-        return _FILE.validate_python(yaml.safe_load(path.read_text(encoding="utf-8")))
+        return _FILE.validate_python(read_yaml(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         return {}
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (YAMLError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not readable as YAML: {error}") from None
     except ValidationError as error:
         raise InputError(f"{path}: {problems(error)}") from None

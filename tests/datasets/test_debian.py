@@ -195,6 +195,13 @@ def test_a_changed_file_is_refused(tmp_path, raw, data_params, no_hubs):
     assert list(raw.iterdir()) == []
 
 
+@pytest.mark.parametrize("manifest", [{}, [], {"sha256": dict.fromkeys(debian.FILES, "")}])
+def test_what_is_no_manifest_is_refused(manifest, tmp_path, raw, data_params):
+    store.write_json(tmp_path / "debian" / debian.MANIFEST, manifest)
+    with pytest.raises(InputError, match=r"manifest.json: it is no manifest of a build. Restore it"):
+        DEBIAN.download(raw, data_params(mirror=tmp_path))
+
+
 def test_outside_the_project_the_snapshot_is_not_found(tmp_path, monkeypatch, raw, data_params):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError, match=r"manifest.json: not found. Run llp in the project's folder"):

@@ -81,6 +81,7 @@ def test_a_graph_of_numbers_is_dense_and_of_two_parquet_files(tmp_path, raw, dat
         ({}, {"target": "to"}, r"edges.csv, line 1: expected a column 'to' \(data.files.target\)"),
         ({}, {"weight": "w"}, r"edges.csv, line 1: expected a column 'w' \(data.files.weight\)"),
         ({}, {"time": "year"}, r"edges.csv, line 1: expected a column 'year' \(data.files.time\)"),
+        ({}, {"columns": {"id": "text"}}, "data.files.columns.id: the column of ids is no feature. Leave it out."),
         ({}, {"columns": {"hue": "text"}}, r"nodes.csv, line 1: expected a column 'hue' \(data.files.columns\)"),
         ({"nodes": NODES + "b,4,red\n"}, {}, "'id', line 5: expected every id once, found 'b', which is on line 3"),
         ({"nodes": NODES + ",4,red\n"}, {}, "nodes.csv, column 'id', line 5: expected a value, found nothing"),

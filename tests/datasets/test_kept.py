@@ -35,6 +35,14 @@ def test_a_graph_is_brought_once_from_each_mirror(tmp_path, monkeypatch, data_pa
     assert sorted(path.name for path in tmp_path.iterdir()) == ["graph", "graph.lock"]
 
 
+def test_files_at_hand_are_read_again(tmp_path, monkeypatch, data_params, brought):
+    monkeypatch.delenv("LLP_DATA_MIRROR", raising=False)
+    params = data_params().model_copy(update={"name": "debian"})
+    kept_graph(params, tmp_path / "graph")
+    kept_graph(params, tmp_path / "graph")
+    assert brought == [None, None]
+
+
 def test_a_graph_that_notes_no_mirror_stays(tmp_path, monkeypatch, data_params, brought):
     params = data_params().model_copy(update={"name": "cora"})
     kept_graph(params, tmp_path / "graph")

@@ -26,6 +26,19 @@ def parquet_table(folder, **columns):
     return read_table(path, "my/nodes.parquet")
 
 
+def test_damage_within_a_parquet_file_is_told(tmp_path):
+    path = tmp_path / "nodes.parquet"
+    pq.write_table(pa.table({"id": [str(number) for number in range(999)], "x": list(range(999))}), path)
+    sound, refused = path.read_bytes(), 0
+    for place in range(4, len(sound) - 8, len(sound) // 50):
+        path.write_bytes(sound[:place] + b"\xff" * 8 + sound[place + 8 :])
+        try:
+            read_table(path, "my/nodes.parquet")
+        except InputError as error:
+            refused += str(error).startswith("my/nodes.parquet: expected a Parquet file, but it cannot be read as one")
+    assert refused > 10
+
+
 def test_csv_values_are_the_text_of_the_file(tmp_path):
     table = csv_table(tmp_path, 'id,about\n007,"a, ""b""\nc"\n\nNA,é\r\n')
     assert table.rows == 2

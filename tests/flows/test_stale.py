@@ -40,7 +40,7 @@ def stale(project: Project) -> set[str]:
     ("key", "value", "names", "settings"),
     [
         ("tuned.production.student.margin", 0.7, AFTER_STUDENT, ["production"]),
-        ("tuned.cold_start.teacher.layers", 3, AFTER_TEACHER, ["cold_start"]),
+        ("tuned.cold_start.teacher.candidates", 3, AFTER_TEACHER, ["cold_start"]),
         ("tuned.transductive.contexts.walks", 5, AFTER_CONTEXTS, ["transductive"]),
         ("student.margin", 0.7, AFTER_STUDENT, SETTINGS),
     ],

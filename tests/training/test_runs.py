@@ -165,7 +165,7 @@ def test_bfloat16_learns_as_well(training_graph, lessons, student_params, run_pa
 
 @pytest.mark.parametrize(("method", "start"), [("representation", "fresh"), ("llp", "decoder"), ("logit", "teacher")])
 def test_what_is_the_teachers_needs_equal_widths(method: Method, start: str, student) -> None:
-    with pytest.raises(InputError, match=r"student\.hidden is 8 and the teacher's width is 16"):
+    with pytest.raises(InputError, match=r"student\.hidden is 8 and the teacher's is 16"):
         student(method, hidden=8, start=start)
 
 
@@ -262,6 +262,24 @@ def test_a_standardised_student_is_kept_as_a_plain_one(start: str, student, tmp_
     assert standardised.model.state_dict().keys() == plain.model.state_dict().keys()
     assert not same(standardised.model, plain.model)
     assert standardised.fit.history[-1]["loss"] < standardised.fit.history[0]["loss"]
+
+
+def test_a_student_starts_as_a_standardised_teacher_that_was_just_trained(
+    training_graph, contexts, scores, teacher_params, student_params, run_params, tmp_path
+) -> None:
+    params = teacher_params.model_copy(update={"standardize": True, "candidates": 1})
+    (teacher,) = train_teachers(training_graph, params, run_params, tmp_path)
+    lessons = Lessons(contexts, scores, teacher.model)
+    settings = student_params.model_copy(update={"start": "teacher", "hidden": params.hidden, "layers": params.layers})
+    student = train_student(training_graph, "llp", lessons, settings, run_params, tmp_path)
+    assert student.fit.valid_score > 0.5
+
+
+@pytest.mark.parametrize("due", [False, True])
+def test_a_training_that_diverges_names_itself(due: bool, student, monkeypatch) -> None:
+    monkeypatch.setattr(Checkpoint, "due", lambda self: due)
+    with pytest.raises(InputError, match=r"student-label: the training diverged in epoch \d+: .* Lower learning_rate"):
+        student("label", learning_rate=1e30, label_weight=1e39)
 
 
 def test_averaged_weights_are_what_is_kept(student, tmp_path) -> None:
