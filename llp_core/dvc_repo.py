@@ -3,13 +3,14 @@
 Some of what is used here is inside DVC: pyproject.toml pins its version.
 """
 
+import json
 import logging
 import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
@@ -37,9 +38,41 @@ def dvc_repo(root: Path) -> "Iterator[Repo]":
     logging.getLogger("dvc").setLevel(logging.WARNING)
     try:
         with _one_thread, Repo(str(root), _wait_for_lock=True) as repo, lock_repo(repo):
+            _forget_dead(Path(repo.tmp_dir) / "rwlock")
             yield repo
     except DvcException as error:
         raise LLPError(f"DVC: {error}") from error
+
+
+def _forget_dead(path: Path) -> None:
+    """Drops from DVC's list of who reads and writes what each process that was killed.
+
+    DVC does so only where no process has the number, and after a restart another soon has; nor does it read a list that
+    was being written just then.
+    """
+    import psutil
+
+    try:
+        written, held = path.stat().st_mtime, json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return
+    except ValueError:
+        path.unlink()
+        return
+
+    def is_there(who: dict[str, Any]) -> bool:
+        try:
+            return bool(psutil.Process(who["pid"]).create_time() <= written)
+        except psutil.Error:
+            return False
+
+    read = {name: [who for who in readers if is_there(who)] for name, readers in held.get("read", {}).items()}
+    kept = {
+        "write": {name: who for name, who in held.get("write", {}).items() if is_there(who)},
+        "read": {name: readers for name, readers in read.items() if readers},
+    }
+    if kept != held:
+        path.write_text(json.dumps(kept), encoding="utf-8")
 
 
 @contextmanager

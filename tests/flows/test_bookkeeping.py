@@ -1,5 +1,6 @@
 """DVC's bookkeeping around functions of this process."""
 
+import json
 import os
 import signal
 import subprocess
@@ -152,6 +153,34 @@ def test_a_killed_run_leaves_no_lock(project: Project) -> None:
     started = time.monotonic()
     assert run(project, "prepare") == "ran"
     assert time.monotonic() - started < 10
+
+
+class TestLocks:
+    """What DVC notes in .dvc/tmp/rwlock of those who read and write."""
+
+    def note(self, project: Project, pid: int, age: float) -> None:
+        path, who = project.root / ".dvc/tmp/rwlock", {"pid": pid, "cmd": "llp run-flow full"}
+        out, dependency = str(project.root / "data/prepare"), str(project.root / "input.txt")
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(json.dumps({"write": {out: who}, "read": {dependency: [who]}}))
+        os.utime(path, (time.time() - age,) * 2)
+
+    @pytest.mark.parametrize("pid", [os.getpid(), os.getppid()])
+    def test_of_a_killed_process_whose_number_another_has(self, project: Project, pid: int) -> None:
+        self.note(project, pid, age=1e9)
+        assert run(project, "prepare") == "ran"
+
+    @pytest.mark.parametrize("text", ["", '{"write": {"/somewh'])
+    def test_of_a_process_killed_as_it_wrote(self, project: Project, text: str) -> None:
+        (project.root / ".dvc/tmp").mkdir(exist_ok=True)
+        (project.root / ".dvc/tmp/rwlock").write_text(text)
+        assert run(project, "prepare") == "ran"
+
+    def test_of_a_running_process(self, project: Project) -> None:
+        self.note(project, os.getppid(), age=0)
+        with pytest.raises(LLPError, match="data/prepare' is busy"):
+            run(project, "prepare")
+        assert project.calls() == []
 
 
 class TestStatus:
