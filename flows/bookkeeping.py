@@ -5,6 +5,7 @@ have left: an entry in dvc.lock, its outputs in DVC's cache, and an entry in DVC
 and the flows know of each other's work. Some of what is used here is inside DVC: pyproject.toml pins its version.
 """
 
+import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
@@ -108,7 +109,7 @@ def run_recorded(root: Path, address: str, function: Callable[[], object]) -> Ou
             outcome = "ran"
         stage.save()
         stage.commit()
-        stage.dump(update_pipeline=False)
+        _note(stage)
         return outcome
 
     with dvc_repo(root) as repo:
@@ -117,6 +118,19 @@ def run_recorded(root: Path, address: str, function: Callable[[], object]) -> Ou
             return "up to date"
         _require_dependencies(stage)
         return cast(Outcome, bring_up_to_date(stage, repo))
+
+
+def _note(stage: "Stage") -> None:
+    """Notes a stage in dvc.lock, through a copy: DVC writes it in place, and a kept half ends every later command."""
+    from dvc.dvcfile import Lockfile
+
+    from llp_core.store import atomic_file
+
+    path = Path(stage.dvcfile._lockfile.path)
+    with atomic_file(path) as temporary:
+        if path.exists():
+            shutil.copyfile(path, temporary)
+        Lockfile(stage.repo, str(temporary)).dump(stage)
 
 
 def stage_status(root: Path) -> dict[str, list[str]]:

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import TextIO
 
 import pytest
 import tiny_stages
@@ -153,6 +154,28 @@ def test_a_killed_run_leaves_no_lock(project: Project) -> None:
     started = time.monotonic()
     assert run(project, "prepare") == "ran"
     assert time.monotonic() - started < 10
+
+
+def test_dvc_lock_is_written_whole_or_not_at_all(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    def killed(data: object, stream: TextIO) -> None:
+        stream.write("schema: '2.0'\nstages:\n  prep")
+        raise KeyboardInterrupt
+
+    lock = project.root / "dvc.lock"
+    monkeypatch.setattr("dvc.utils.serialize._yaml._dump", killed)
+    with pytest.raises(KeyboardInterrupt):
+        run(project, "prepare")
+    assert not lock.exists()
+    monkeypatch.undo()
+    monkeypatch.chdir(project.root)
+    run(project, "prepare")
+    whole = lock.read_text()
+    (project.root / "input.txt").write_text("another graph")
+    monkeypatch.setattr("dvc.utils.serialize._yaml._dump", killed)
+    with pytest.raises(KeyboardInterrupt):
+        run(project, "prepare")
+    assert lock.read_text() == whole
+    assert not list(project.root.glob(".dvc.lock.*"))
 
 
 class TestLocks:
