@@ -52,8 +52,11 @@ def write_smoke(root: Path, folder: Path, graph: Graph, params: Params) -> None:
     columns: dict[str, list[Any]] | None = None
     if (folder / ENCODER).is_file():
         table = read_nodes(root / paths.RAW, params.data.files)
-        names = [column.name for column in FeatureEncoder.load(folder / ENCODER).columns]
-        columns = table.data.select(names).take(nodes.numpy()).to_pydict()
+        sample = Table(table.name, table.path, table.data.take(nodes.numpy()))
+        columns = {  # as JSON has them: a Parquet file may hold decimals
+            column.name: (sample.numbers if column.kind == "number" else sample.words)(column.name).tolist()
+            for column in FeatureEncoder.load(folder / ENCODER).columns
+        }
     else:
         write_tensors(folder / SMOKE_FEATURES, {"features": features})
     content = {

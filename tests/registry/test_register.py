@@ -5,8 +5,10 @@ import json
 import shutil
 import subprocess
 import sys
+from decimal import Decimal
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import torch
 from candidate_project import ROOT, change, edit_json, nudge, sabotage
@@ -115,6 +117,18 @@ def test_features_that_come_as_they_are_go_with_the_version(project: Path) -> No
     assert known["columns"] is None
     assert read_tensors(folder / "smoke.safetensors")["features"].shape == (len(known["nodes"]), 787)
     smoke_test(folder)
+
+
+def test_decimals_of_parquet_are_among_the_known_pairs(project: Path) -> None:
+    nodes = pd.read_csv(paths.RAW / "nodes.csv", dtype={"id": str})
+    nodes["installed_kib"] = nodes["installed_kib"].map(Decimal)
+    nodes.to_parquet(paths.RAW / "nodes.parquet", index=False)
+    (paths.RAW / "nodes.csv").unlink()
+    files = load_params(paths.PARAMS).data.files.model_dump()
+    change(project, {"data": {"files": files | {"nodes": "nodes.parquet"}}})
+    register(project)
+    assert isinstance(json.loads((V1 / "smoke.json").read_text())["columns"]["installed_kib"][0], float)
+    smoke_test(V1)
 
 
 def test_the_same_candidate_is_one_version(project: Path) -> None:
