@@ -117,7 +117,7 @@ def restore(root: Path, dvc_hash: str, target: Path) -> None:
     """Fills an empty folder with what `track` gave this hash, from DVC's cache or else from the remote.
 
     Raises:
-        InputError: neither holds all of it.
+        InputError: neither holds all of it, or the list of its files names one that would lie elsewhere.
     """
     with dvc_repo(root) as repo:
         if (files := _cached_files(repo, dvc_hash)) is None:
@@ -138,15 +138,25 @@ def _cached_files(repo: "Repo", dvc_hash: str) -> dict[Path, Path] | None:
 
 
 def _listed_files(repo: "Repo", dvc_hash: str) -> "dict[Path, HashInfo] | None":
-    """Each file of a folder -> its hash; None where the cache does not hold the list."""
+    """Each file of a folder -> its hash; None where the cache does not hold the list.
+
+    Raises:
+        InputError: the list names a file that would lie elsewhere.
+    """
     from dvc_data.hashfile.hash_info import HashInfo
     from dvc_data.hashfile.tree import Tree
     from dvc_objects.errors import ObjectFormatError
 
     try:
-        return {Path(*key): file for key, _, file in Tree.load(repo.cache.local, HashInfo("md5", dvc_hash))}
+        listed = {key: file for key, _, file in Tree.load(repo.cache.local, HashInfo("md5", dvc_hash))}
     except (FileNotFoundError, ObjectFormatError):
         return None
+    if outside := [key for key in listed if {"", ".", ".."} & set(key)]:
+        raise InputError(
+            f"{dvc_hash}: expected a list of files in a folder, found {'/'.join(outside[0])!r}, which lies elsewhere. "
+            "Nothing of it is taken. DVC writes no such list: ask who else may write to the remote (`dvc remote list`)."
+        )
+    return {Path(*key): file for key, file in listed.items()}
 
 
 def _pulled_files(repo: "Repo", dvc_hash: str) -> dict[Path, Path]:

@@ -1,5 +1,7 @@
 """Versions go to DVC's remote and come from it, with git and without, and nobody's name is asked."""
 
+import hashlib
+import json
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -175,6 +177,25 @@ def test_a_version_that_arrives_changed_is_not_taken(copy: Callable[..., Path], 
     (tmp_path / "remote/models.json").write_text(f'{{"versions": {{"1": "{dvc}"}}, "champion": null}}')
     with pytest.raises(InputError, match="version 1 of the models did not arrive as it was written: "):
         pull(there)
+    assert numbers(there) == []
+
+
+@pytest.mark.parametrize("name", ["../../outside.txt", "/outside.txt", "x/../../../outside.txt"])
+def test_a_list_that_names_a_file_elsewhere_is_not_taken(copy: Callable[..., Path], tmp_path: Path, name: str) -> None:
+    there = copy("there")
+
+    def put(content: bytes, end: str = "") -> str:
+        digest = hashlib.md5(content, usedforsecurity=False).hexdigest()
+        path = tmp_path / "remote/files/md5" / digest[:2] / f"{digest[2:]}{end}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+        return f"{digest}{end}"
+
+    listed = put(json.dumps([{"md5": put(b"not theirs"), "relpath": name}]).encode(), ".dir")
+    (tmp_path / "remote/models.json").write_text(json.dumps({"versions": {"1": listed}, "champion": None}))
+    with pytest.raises(InputError, match=rf"{listed}: expected a list of files in a folder, found '{name}'"):
+        pull(there)
+    assert not list(tmp_path.rglob("outside.txt"))
     assert numbers(there) == []
 
 
