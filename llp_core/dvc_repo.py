@@ -106,11 +106,19 @@ def track(root: Path, folder: Path) -> str:
 
 
 def tracked_hash(root: Path, folder: Path) -> str | None:
-    """The hash that FOLDER.dvc notes; None where there is no such file."""
+    """The hash that FOLDER.dvc notes; None where there is no such file.
+
+    One that is cut off or in conflict, as a merge leaves it, is removed: DVC adds nothing over it, and the folder tells
+    all that it held.
+    """
     path = root / folder.with_name(f"{folder.name}.dvc")
     if not path.is_file():
         return None
-    return str(yaml.safe_load(path.read_text(encoding="utf-8"))["outs"][0]["md5"])
+    try:
+        return str(yaml.safe_load(path.read_text(encoding="utf-8"))["outs"][0]["md5"])
+    except (yaml.YAMLError, LookupError, TypeError):
+        path.unlink()
+        return None
 
 
 def restore(root: Path, dvc_hash: str, target: Path) -> None:

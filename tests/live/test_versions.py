@@ -94,6 +94,15 @@ def test_a_version_before_there_is_any(new_project: Project) -> None:
         checkout(new_project.root, 1)
 
 
+@pytest.mark.parametrize("text", ["", "<<<<<<< HEAD\n{}=======\n{}>>>>>>> theirs\n"])
+def test_what_dvc_notes_of_live_data_is_mended(grown: Project, text: str) -> None:
+    noted = grown.root / "data/live.dvc"
+    before = noted.read_text()
+    noted.write_text(text.format(before, before))
+    assert current_version(grown.root) == 3
+    assert noted.read_text() == before
+
+
 def test_checkout_mends_what_someone_changed(grown: Project) -> None:
     before = grown.content()
     (grown.root / "data/live/nodes.parquet").unlink()
