@@ -20,6 +20,7 @@ from llp_core.config import Params, load_params
 from llp_core.drift import DriftReport
 from llp_core.errors import INTERRUPTED, TERMINATED, LLPError
 from llp_core.gate import Verdict, judge
+from llp_core.gate.rules import require_judgeable
 from llp_core.live import IngestReport, current_version, ingest
 from llp_core.live.records import INCOMING, LIVE
 from llp_core.locks import locked
@@ -62,6 +63,7 @@ def retrain() -> Any:
         A `Retraining`; in Prefect a state of the outcome's name.
 
     Raises:
+        InputError: params.yaml does not hold what it must.
         LLPError: a stage failed, the data or the models are not as they were written, or the new models failed
             their smoke test. The models in use stay, or are in use again.
     """
@@ -86,6 +88,7 @@ def _alone(root: Path) -> Retraining:
 
 def _retrain(root: Path) -> Retraining:
     params = load_params(root / PARAMS)
+    require_judgeable(params)  # the gate asks too, but only after hours of training
     _settle_registry(root)
     data_version = current_version(root)
     _warn_of_idle_data(root, params, data_version)

@@ -4,7 +4,15 @@ from pathlib import Path
 
 from llp_core import paths
 from llp_core.config import Params
-from llp_core.gate.rules import above_floors, checks_green, enough_to_judge, fast_enough, not_worse, small_enough
+from llp_core.gate.rules import (
+    above_floors,
+    checks_green,
+    enough_to_judge,
+    fast_enough,
+    not_worse,
+    require_judgeable,
+    small_enough,
+)
 from llp_core.gate.scoring import champion_rival, compare, plain_rival
 from llp_core.gate.verdict import Verdict
 from llp_core.names import SETTINGS
@@ -24,9 +32,10 @@ def judge(root: Path, params: Params) -> Verdict:
         params: section gate has the rules; sections run, student and data are those of the run.
 
     Raises:
-        InputError: the pipeline has not run in each setting, the model in use is not as it was written, or the two
-            cannot be compared.
+        InputError: the settings of the gate are none that a run could answer, the pipeline has not run in each setting,
+            the model in use is not as it was written, or the two cannot be compared.
     """
+    require_judgeable(params)
     digest = candidate_hash(root)
     graph = load(Graph, root / paths.GRAPH)
     in_use = champion(root)

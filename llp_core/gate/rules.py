@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from llp_core import paths
-from llp_core.config import GateParams
+from llp_core.config import GateParams, Params
 from llp_core.errors import InputError
 from llp_core.gate.scoring import FEWEST_POSITIVES
 from llp_core.gate.verdict import METRIC_NAMES, Comparison, Rule
@@ -13,6 +13,25 @@ from llp_core.store import load, read_json
 from llp_core.types import LatencyTable
 
 MEGABYTE = 1_000_000
+
+
+def require_judgeable(params: Params) -> None:
+    """Refuses settings of the gate that no run of the pipeline could answer.
+
+    Raises:
+        InputError: the pipeline does not train what is judged, or does not time such requests.
+    """
+    gate, methods, pairs = params.gate, params.student.methods, params.latency.pairs
+    if gate.method not in methods:
+        raise InputError(
+            f"gate.method is {gate.method}, which student.methods does not train. Add it there, or choose one of "
+            f"{', '.join(methods)}."
+        )
+    if gate.request_pairs not in pairs:
+        raise InputError(
+            f"gate.request_pairs is {gate.request_pairs}, a size of requests that latency.pairs does not have. Add it "
+            f"there, or choose one of {', '.join(map(str, pairs))}."
+        )
 
 
 def not_worse(rows: Sequence[Comparison], tolerance: float, against: str) -> Iterator[Rule]:
@@ -54,19 +73,9 @@ def above_floors(rows: Sequence[Comparison], gate: GateParams) -> Iterator[Rule]
 
 
 def fast_enough(root: Path, gate: GateParams, setting: Setting) -> Rule:
-    """The slowest of a hundred requests is within the budget.
-
-    Raises:
-        InputError: latency was not measured for requests of this size.
-    """
+    """The slowest of a hundred requests is within the budget."""
     table = load(LatencyTable, root / paths.latency(setting))
-    try:
-        row = table.row(gate.method, "online", gate.request_pairs)
-    except KeyError:
-        raise InputError(
-            f"gate.request_pairs is {gate.request_pairs}, and latency was not measured for {gate.method} and requests "
-            f"of that size. Add it to latency.pairs, or take a size that is there."
-        ) from None
+    row = table.row(gate.method, "online", gate.request_pairs)
     found = 1e3 * row.p99_seconds
     reason = (
         f"p99 of a request of {gate.request_pairs} pairs is {found:.3g} ms on {table.device}; at most "

@@ -112,6 +112,17 @@ def test_where_nothing_changed_there_is_nothing_to_do(first: Night, tmp_path: Pa
     assert project.outcome() == before
 
 
+@pytest.mark.usefixtures("no_stage_runs")
+def test_a_gate_that_could_not_judge_is_told_before_the_training(first: Night, tmp_path: Path) -> None:
+    project = first.project.copy(tmp_path / "project")
+    project.drop_new_data()
+    project.change({"gate": {"method": "rank"}})
+    ended = project.retrain()
+    assert ended.code == 3
+    assert "gate.method is rank, which student.methods does not train. Add it there, or choose one of llp." in ended.err
+    assert current_version(project.root) == 1
+
+
 def test_new_data_that_no_training_sees_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "data" / "incoming").mkdir(parents=True)
     params = load_params(ROOT / "params.yaml")  # of a data set that does not change

@@ -10,7 +10,15 @@ from candidate_project import edit_json
 from llp_core import paths
 from llp_core.config import GateParams, Params
 from llp_core.errors import InputError
-from llp_core.gate.rules import above_floors, checks_green, enough_to_judge, fast_enough, not_worse, small_enough
+from llp_core.gate.rules import (
+    above_floors,
+    checks_green,
+    enough_to_judge,
+    fast_enough,
+    not_worse,
+    require_judgeable,
+    small_enough,
+)
 from llp_core.gate.verdict import Comparison
 from llp_core.names import SETTINGS
 from llp_core.store import load
@@ -74,8 +82,16 @@ def test_latency_of_the_slowest_of_a_hundred(project: Path, gate: GateParams) ->
     rule = fast_enough(project, beyond, "production")
     assert not rule.passed
     assert rule.measured == pytest.approx(p99)
-    with pytest.raises(InputError, match=r"gate\.request_pairs is 3, and latency was not measured .* latency\.pairs"):
-        fast_enough(project, gate.model_copy(update={"request_pairs": 3}), "production")
+
+
+def test_settings_that_no_run_could_answer(params: Params) -> None:
+    require_judgeable(params)
+    trains_less = params.model_copy(update={"student": params.student.model_copy(update={"methods": ("label",)})})
+    with pytest.raises(InputError, match=r"gate\.method is llp, which student\.methods .*, or choose one of label\."):
+        require_judgeable(trains_less)
+    times_less = params.model_copy(update={"latency": params.latency.model_copy(update={"pairs": (1, 10)})})
+    with pytest.raises(InputError, match=r"gate\.request_pairs is \d+, .* latency\.pairs .*, or choose one of 1, 10\."):
+        require_judgeable(times_less)
 
 
 def test_size_of_weights_and_encoder(project: Path, gate: GateParams) -> None:
