@@ -109,7 +109,9 @@ def _test(root: Path, state: Champion) -> None:
         open_version(root, state.version)
         smoke_test(version_folder(root, state.version))
     except Exception as error:  # whatever it is, it must not stay in use
-        back = state.history[-1].before
+        last = state.history[-1]
+        # A failed one does not come back: it is the last event where another copy's history was taken.
+        back = last.before if last.what != "failed" else next(iter(state.former), None)
         former = tuple(each for each in state.former if each != back)
         event = _event(root, "failed", back, state.version, str(error))
         _write(root, Champion(back, former, tested=True, history=(*state.history, event)))

@@ -94,6 +94,22 @@ def test_a_failed_smoke_test_switches_back(three: Path) -> None:
     assert in_use(three) == (3, (1,))
 
 
+@pytest.mark.parametrize(("first", "back"), [(1, None), (3, 3)])
+def test_what_failed_elsewhere_does_not_come_back_where_the_next_fails_too(
+    three: Path, first: int, back: int | None
+) -> None:
+    promote(three, first, "first")
+    promote(three, 1, "better")
+    break_smoke(three, 2)
+    with pytest.raises(LLPError, match="Version 2 failed its smoke test, and version 1 is in use again"):
+        promote(three, 2, "hope")
+    edit_json(STATE, tested=False)  # as a pull on another machine leaves it
+    break_smoke(three, 1)
+    with pytest.raises(LLPError, match="Version 1 failed its smoke test, and "):
+        settle(three)
+    assert in_use(three) == (back, ())
+
+
 def test_a_failed_smoke_test_of_the_first_leaves_none_in_use(three: Path) -> None:
     break_smoke(three, 1)
     with pytest.raises(LLPError, match="Version 1 failed its smoke test, and no model is in use"):
