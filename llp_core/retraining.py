@@ -14,6 +14,7 @@ from llp_core.live.records import LIVE
 from llp_core.names import SETTINGS
 from llp_core.registry import candidate_hash, champion, find_version, read_version
 from llp_core.registry.records import LATENCY
+from llp_core.registry.versions import read_state
 from llp_core.store import new_folder, read_json, sha256, write_json
 
 
@@ -26,7 +27,7 @@ def decided(root: Path, params: Params) -> str | None:
     Raises:
         InputError: the pipeline has not run in each setting, or the registry is not readable.
     """
-    digest, state = candidate_hash(root), champion(root)
+    digest, state = candidate_hash(root), read_state(root)
     if (number := find_version(root, digest, params.gate.method)) is not None:
         if state is not None and state.version == number:
             return f"version {number} of the models is what they are, and in use"

@@ -3,10 +3,11 @@
 from pathlib import Path
 
 import pytest
-from candidate_project import change, copied, edit_json, nudge
+from candidate_project import break_smoke, change, copied, edit_json, nudge
 
 from llp_core import paths
 from llp_core.config import load_params
+from llp_core.errors import LLPError
 from llp_core.gate import judge
 from llp_core.registry import promote, register
 from llp_core.retraining import decided, keep_decision
@@ -38,6 +39,16 @@ def test_what_is_in_use_or_gave_way_is_not_judged(project: Path) -> None:
     assert why_not(project) == "version 1 of the models is what they are; it was in use and gave way: the other method"
     nudge(project)
     assert why_not(project) is None
+
+
+def test_a_first_model_that_failed_its_smoke_test_is_not_judged_again(project: Path) -> None:
+    number = register(project)
+    break_smoke(project, number)
+    with pytest.raises(LLPError, match="Version 1 failed its smoke test, and no model is in use"):
+        promote(project, number, "hope")
+    told = why_not(project)
+    assert told is not None
+    assert told.startswith("version 1 of the models is what they are; it was in use and gave way: v0001, production, ")
 
 
 def test_what_was_refused_is_judged_again_where_something_changed(project: Path) -> None:
