@@ -152,20 +152,31 @@ def _feature(rows: Rows, column: str, live: LiveGraph) -> "pd.Series[Any]":
         return rows.words(column)
     if kind == "number":
         rows.numbers(column, "It is a column of numbers in the live data.")
-    return as_kept(rows.data.column(column))
+    return as_kept(rows, column)
 
 
-def as_kept(values: Any) -> "pd.Series[Any]":
-    """A pyarrow column as the live data keeps it: whole numbers as int64, others as float64, the rest as text."""
+def as_kept(table: Table, column: str) -> "pd.Series[Any]":
+    """A column as the live data keeps it: whole numbers as int64, others as float64, the rest as text.
+
+    Raises:
+        InputError: it is of a type that has no text, such as a list.
+    """
     import pandas as pd
     import pyarrow as pa
 
+    values = table.data.column(column)
     if pa.types.is_integer(values.type) or pa.types.is_boolean(values.type):
         kept: pd.Series[Any] = values.cast(pa.float64() if values.null_count else pa.int64()).to_pandas()
         return kept
     if is_number(values.type):
         return pd.Series(parse_numbers(values))
-    text = values if is_text(values.type) else values.cast(pa.string())
+    try:
+        text = values if is_text(values.type) else values.cast(pa.string())
+    except pa.ArrowException:
+        raise InputError(
+            f"{table.name}, column {column!r}: expected numbers or text, found type {values.type}. Take it out; the "
+            "live data keeps no such column."
+        ) from None
     return text.cast(pa.string()).to_pandas().astype("str").fillna("")
 
 
@@ -173,8 +184,8 @@ def edge_values(table: Table, column: str, files: FilesParams) -> Any:
     """A column of the edges other than their ends: weight as float64, time as int64, others as they stand.
 
     Raises:
-        InputError: a weight is no number, or a time no whole one.
+        InputError: a weight is no number, a time no whole one, or another column of a type that is not kept.
     """
     if column == files.weight:
         return table.numbers(column)
-    return table.integers(column) if column == files.time else as_kept(table.data.column(column))
+    return table.integers(column) if column == files.time else as_kept(table, column)

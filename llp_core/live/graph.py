@@ -90,7 +90,7 @@ def assemble(nodes: Table, edges: Table, files: FilesParams) -> LiveGraph:
 
     nodes.require(files.id, "data.files.id")
     features = [column for column in nodes.data.column_names if column != files.id]
-    kept = {column: as_kept(nodes.data.column(column)) for column in features}
+    kept = {column: as_kept(nodes, column) for column in features}
     empty = LiveGraph(
         files=files,
         kinds={column: files.columns.get(column) or guess_kind(nodes, column) for column in features},

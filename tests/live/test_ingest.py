@@ -78,6 +78,18 @@ class TestStart:
         with pytest.raises(InputError, match="expected no column 'change'"):
             new_project.start()
 
+    @pytest.mark.parametrize(
+        "values", [[[1.0, 2.0]] * 8, [{"a": 1}] * 8, [b"\xff\xfe"] * 8], ids=["list", "struct", "bytes"]
+    )
+    def test_a_column_that_it_cannot_keep(self, new_project: Project, values: list[object]) -> None:
+        pd.read_csv("nodes.csv").assign(other=values).to_parquet("n.parquet")
+        columns = {"colour": "category", "other": "ignore"}
+        new_project.configure(data__files__nodes="n.parquet", data__files__columns=columns)
+        with pytest.raises(
+            InputError, match=r"^n\.parquet, column 'other': expected numbers or text, found type \w+.* Take"
+        ):
+            new_project.start()
+
     def test_ingest_before_it(self, new_project: Project) -> None:
         new_project.drop("more.csv", "id,size,colour\nn8,1,red\n")
         with pytest.raises(InputError, match=r"data/live: not found. `llp data start` makes it"):
@@ -158,6 +170,15 @@ class TestChanges:
         new_project.configure(data__files__nodes="n.parquet", data__files__edges="e.parquet")
         new_project.start()
         assert new_project.nodes()["3"] == (0.75, "red")
+
+    def test_a_column_of_edges_that_is_not_kept(self, new_project: Project) -> None:
+        edges = pd.read_csv("edges.csv").assign(note="x")
+        edges.to_csv("edges.csv", index=False)
+        new_project.start()
+        edges.assign(note=[["x"]] * 8).to_parquet("more.parquet")
+        (file,) = new_project.ingest(Path("more.parquet")).files
+        assert file.reason is not None
+        assert file.reason.startswith("more.parquet, column 'note': expected numbers or text, found type list<")
 
     def test_weights_and_times(self, new_project: Project) -> None:
         edges = "source,target,w,year,note\n" + "".join(f"n{i},n{i + 1},1,2000,x\n" for i in range(7))
