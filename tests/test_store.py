@@ -1,6 +1,8 @@
 """Artefacts come back as they were saved, are written whole or not at all, and are checked when read."""
 
 import json
+import os
+import stat
 from pathlib import Path
 
 import pandas as pd
@@ -100,6 +102,21 @@ class TestAtomicFile:
             fail()
         assert (tmp_path / "file").read_text() == "one"
         assert names(tmp_path) == ["file"]
+
+    def test_whom_it_is_open_to_is_up_to_the_user(self, tmp_path):
+        def mode(name: str) -> int:
+            return stat.S_IMODE((tmp_path / name).stat().st_mode)
+
+        before = os.umask(0o077)
+        try:
+            store.write_json(tmp_path / "x.json", 1)
+            store.write_tensors(tmp_path / "x.safetensors", {"x": torch.ones(1)})
+            os.umask(0o002)
+            store.write_json(tmp_path / "y.json", 1)
+            store.write_json(tmp_path / "x.json", 2)
+        finally:
+            os.umask(before)
+        assert (mode("x.json"), mode("x.safetensors"), mode("y.json")) == (0o600, 0o600, 0o664)
 
 
 class TestJSON:
