@@ -187,7 +187,7 @@ def load(kind: type[T], folder: Path) -> T:
         for file in folder.glob("*.parquet"):
             values[file.stem] = tuple(pd.read_parquet(file)[file.stem].tolist())
         return kind(**values)
-    except (LookupError, TypeError, ValueError) as error:
+    except (LookupError, OSError, TypeError, ValueError) as error:  # pyarrow's of a damaged file is an OSError
         raise _unreadable(folder, error) from None
 
 

@@ -250,6 +250,19 @@ class TestArtefacts:
         with pytest.raises(InputError, match="not readable"):
             store.load(Graph, tmp_path)
 
+    @pytest.mark.parametrize("file", ["node_ids.parquet", "tensors.safetensors"])
+    def test_damage_within_a_file_is_refused(self, tmp_path, graph, file):
+        store.save(graph, tmp_path)
+        whole = (tmp_path / file).read_bytes()
+        refused = 0
+        for start in range(0, len(whole) - 8, 20):
+            (tmp_path / file).write_bytes(whole[:start] + 8 * b"\xff" + whole[start + 8 :])
+            try:
+                store.load(Graph, tmp_path)  # where no rule forbids what it makes of the values
+            except InputError:
+                refused += 1
+        assert refused > 10
+
     @pytest.mark.parametrize(
         "content",
         ["[]", '{"name": "x", "kind": 1}', '{"name": [1]}'],
