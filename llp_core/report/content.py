@@ -7,7 +7,7 @@ import yaml
 
 from llp_core.config import TunedSections
 from llp_core.latency import REGIMES
-from llp_core.names import ALL_EDGES, TEACHER
+from llp_core.names import ALL_EDGES
 from llp_core.report import figures, pictures
 from llp_core.report.blocks import Block, Code, Fold, Heading, Section, Table, Text
 from llp_core.report.context import Check, ReportContext, without_folders
@@ -126,10 +126,6 @@ def _what_ran(context: ReportContext) -> Iterator[Block]:
         ],
     )
     run, split = context.params.run, context.params.split
-    teachers = ", ".join(
-        f"{result.training[TEACHER].chosen.seed} ({figures.SETTING_NAMES[result.setting].lower()})"
-        for result in context.settings
-    )
     yield _facts(
         "Run",
         [
@@ -137,7 +133,6 @@ def _what_ran(context: ReportContext) -> Iterator[Block]:
             ("files changed since that commit", {None: "unknown", False: "no", True: "yes"}[context.dirty]),
             ("seed", str(run.seed)),
             ("seed of the split", str(split.seed)),
-            ("seed of the teacher kept", teachers),
         ],
     )
     yield _facts(

@@ -44,12 +44,16 @@ class Epoch(Record):
 
 
 class Chosen(Record):
-    """What model.json tells about the weights that were kept."""
+    """What model.json tells about the weights that were kept.
 
+    Attributes:
+        candidate: which teacher; 0 for a student.
+    """
+
+    candidate: int = 0
     best_epoch: int
     epochs: int
     valid_score: float
-    seed: int
 
 
 class Check(Record):

@@ -212,12 +212,11 @@ def training_table(training: Mapping[str, Training]) -> Table:
             str(one.chosen.best_epoch),
             str(one.chosen.epochs),
             share(one.chosen.valid_score),
-            str(one.chosen.seed),
-            str(len(one.candidates)),
+            f"{one.chosen.candidate + 1} of {len(one.candidates)}",
         )
         for method, one in training.items()
     ]
-    header = ("model", "best epoch", "epochs", "validation score", "seed", "candidates")
+    header = ("model", "best epoch", "epochs", "validation score", "candidate")
     return Table("The weights that were kept, chosen by validation; percent", header, tuple(rows))
 
 

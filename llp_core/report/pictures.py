@@ -148,24 +148,14 @@ def _curves(result: SettingResult) -> list[tuple[str, dict[str, Any], tuple[Epoc
     """Label, style and epochs of each curve; teachers that were not kept are thin."""
     curves = []
     for method, one in result.training.items():
-        kept = _kept(one.candidates, one.chosen.valid_score)
         for number, epochs in one.candidates.items():
             several = len(one.candidates) > 1
             label = METHOD_NAMES[method] + (f" {number + 1}" if several else "")
             style = {"color": STYLES[method][0], "linewidth": 1.4, "alpha": 1.0}
-            if number != kept:
+            if number != one.chosen.candidate:
                 style |= {"linewidth": 0.8, "alpha": 0.6}
             curves.append((label, style, epochs))
     return curves
-
-
-def _kept(candidates: Mapping[int, tuple[Epoch, ...]], valid_score: float) -> int:
-    """The candidate whose best validation is nearest to what was kept."""
-
-    def distance(number: int) -> float:
-        return abs(max((epoch.valid_score or 0) for epoch in candidates[number]) - valid_score)
-
-    return min(candidates, key=distance)
 
 
 def plain_ticks(axis: "Axis") -> None:

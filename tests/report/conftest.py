@@ -71,6 +71,7 @@ def write_model(folder: Path, hits: float, candidates: int = 1) -> None:
     ]
     write_json(folder / "history.json", history)
     about = {"encoder": "sage", "best_epoch": 12, "epochs": 20, "valid_score": hits, "seed": 7}
+    about |= {"candidate": candidates - 1} if candidates > 1 else {}
     write_json(folder / "model.json", about)
 
 

@@ -88,8 +88,8 @@ def test_milliseconds(seconds: float, text: str) -> None:
 
 def test_training(context: ReportContext) -> None:
     table = shown.training_table(context.settings[0].training)
-    assert table.rows[0] == ("teacher", "12", "20", "45.4", "7", "2")
-    assert table.rows[2] == ("LLP", "12", "20", "48.7", "7", "1")
+    assert table.rows[0] == ("teacher", "12", "20", "45.4", "2 of 2")
+    assert table.rows[2] == ("LLP", "12", "20", "48.7", "1 of 1")
 
 
 def test_checks(context: ReportContext) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from matplotlib.figure import Figure
 from untuned_params import NOTHING_TUNED
 
 from llp_core.cli.params_file import change_params
@@ -171,6 +172,14 @@ def test_pictures_are_the_same_each_time_and_in_each_thread(context: ReportConte
         first, second, third, fourth = pool.map(svg_file, pictures)
     assert first == third != second == fourth
     assert b"<dc:date" not in first
+
+
+def test_the_curve_of_the_teacher_that_was_kept_is_thick(context: ReportContext) -> None:
+    for panel in training(context.settings[0]).panels:
+        axes = Figure().subplots()
+        panel(axes)
+        widths = {line.get_label(): line.get_linewidth() for line in axes.lines}
+        assert widths["teacher 2"] == widths["LLP"] > widths["teacher 1"]
 
 
 def test_picture_of_quality_against_latency(context: ReportContext) -> None:
