@@ -7,10 +7,9 @@ Jensen-Shannon divergence, in bits, lies in 0..1 and does not turn on bins that 
 
 import dataclasses
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -44,7 +43,7 @@ class Shift:
     """How far one thing has moved.
 
     Attributes:
-        name: "degree", or a column, or a feature's number.
+        name: "degree", or a column.
         psi: population stability index, 0 where nothing moved.
         divergence: Jensen-Shannon, bits, 0..1.
     """
@@ -63,9 +62,9 @@ class DriftReport:
         new_nodes, removed_nodes, new_edges, removed_edges: how many came and went.
         among_new: of the new edges, how many join two new nodes.
         degree: of the nodes.
-        features: those that moved most, the farthest first.
+        features: columns of the nodes that moved most, the farthest first.
         features_compared: how many there are.
-        columns_gone: columns, or features, that only one of the two graphs has.
+        columns_gone: columns that only one of the two graphs has.
     """
 
     nodes_before: int
@@ -122,29 +121,18 @@ class DriftReport:
             yield f"\nOnly one of the two graphs has: {', '.join(map(escaped, self.columns_gone))}."
 
 
-def drift_report(
-    before: Graph,
-    after: Graph,
-    tables: tuple[Table, Table] | None = None,
-    given: Mapping[str, Kind] = MappingProxyType({}),
-) -> DriftReport:
+def drift_report(before: Graph, after: Graph, tables: tuple[Table, Table], given: Mapping[str, Kind]) -> DriftReport:
     """How a graph differs from an earlier one.
 
     Args:
         before: the earlier graph.
         after: the later one.
-        tables: of the nodes of each, where features are made of columns: those columns are compared, since what is made
-            of them is learnt anew from each table. Without them the features are compared, one by one.
+        tables: of the nodes of each. Their columns are compared, since the features made of them are learnt anew from
+            each table.
         given: kinds of columns that are not to be guessed; `ignore` leaves one out.
     """
     new, removed, edges = _matched(before, after)
-    gone: tuple[str, ...] = ()
-    if tables is not None:
-        shifts, gone = _of_columns(*tables, given)
-    elif before.features.shape[1] != after.features.shape[1]:
-        shifts, gone = [], (f"{before.features.shape[1]} features against {after.features.shape[1]}",)
-    else:
-        shifts = _of_features(before, after)
+    shifts, gone = _of_columns(*tables, given)
     counts = [_degree_counts(graph) for graph in (before, after)]
     return DriftReport(
         nodes_before=before.num_nodes,
@@ -249,29 +237,6 @@ def _number_counts(before: NDArray[Any], after: NDArray[Any]) -> tuple[Shares, S
         for numbers in (before, after)
     ]
     return counts[0], counts[1]
-
-
-def _of_features(before: Graph, after: Graph) -> list[Shift]:
-    """Of sparse features how many nodes have each; of dense ones the values."""
-    if before.features.layout == torch.sparse_csr:
-        having = [_nodes_having(graph) for graph in (before, after)]
-        both = [np.stack((each, graph.num_nodes - each)) for each, graph in zip(having, (before, after), strict=True)]
-        return [_shift(f"feature {number}", both[0][:, number], both[1][:, number]) for number in _columns(before)]
-    values = [graph.features.double().numpy() for graph in (before, after)]
-    return [
-        _shift(f"feature {number}", *_number_counts(values[0][:, number], values[1][:, number]))
-        for number in _columns(before)
-    ]
-
-
-def _columns(graph: Graph) -> Sequence[int]:
-    return range(graph.features.shape[1])
-
-
-def _nodes_having(graph: Graph) -> Shares:
-    columns = graph.features.to_sparse_csr().col_indices()
-    counts: Shares = torch.bincount(columns, minlength=graph.features.shape[1]).double().numpy()
-    return counts
 
 
 def _shift(name: str, before: Shares, after: Shares) -> Shift:

@@ -5,20 +5,28 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 import torch
 
 from llp_core import drift
 from llp_core.config import DataParams, Params
+from llp_core.datasets.tables import Table
 from llp_core.drift import DriftReport, divergence, drift_between, drift_report, stability_index
 from llp_core.types import Graph
 
 
-def graph(ids: str, edges: list[tuple[str, str]], features: torch.Tensor | None = None) -> Graph:
+def graph(ids: str, edges: list[tuple[str, str]]) -> Graph:
     """A graph whose nodes are called by one letter each."""
     pairs = sorted(tuple(sorted((ids.index(a), ids.index(b)))) for a, b in edges)
     ends = torch.tensor(pairs, dtype=torch.int64).reshape(-1, 2).T
-    return Graph("hand", tuple(ids), torch.ones(len(ids), 1) if features is None else features, ends)
+    return Graph("hand", tuple(ids), torch.ones(len(ids), 1), ends)
+
+
+def compared(before: Graph, after: Graph) -> DriftReport:
+    """Without a column beside the ids."""
+    table = Table("nodes.csv", Path("nodes.csv"), pa.table({}))
+    return drift_report(before, after, (table, table), {})
 
 
 def test_the_index_is_what_one_works_out() -> None:
@@ -41,7 +49,7 @@ def test_what_came_and_went_is_counted_by_ids() -> None:
     before = graph("abcd", [("a", "b"), ("b", "c"), ("c", "d")])
     # d goes, with its edge; e and f come; in another order.
     after = graph("febca", [("a", "b"), ("b", "c"), ("a", "c"), ("e", "f"), ("e", "a")])
-    report = drift_report(before, after)
+    report = compared(before, after)
     assert (report.new_nodes, report.removed_nodes) == (2, 1)
     assert (report.new_edges, report.removed_edges, report.among_new) == (3, 1, 1)
     assert report.shares == {
@@ -56,41 +64,10 @@ def test_what_came_and_went_is_counted_by_ids() -> None:
 def test_degrees_move_between_buckets() -> None:
     before = graph("abcd", [("a", "b"), ("c", "d")])  # every degree is 1
     after = graph("abcd", [("a", "b"), ("a", "c"), ("a", "d")])  # one is 3, which is another bucket
-    assert drift_report(before, before).max_psi == 0
-    shift = drift_report(before, after).degree
+    assert compared(before, before).max_psi == 0
+    shift = compared(before, after).degree
     assert shift.psi == pytest.approx(-0.25 * math.log(0.75) + (0.25 - 1e-4) * math.log(2500), abs=1e-6)
-    assert drift_report(before, after).max_psi == shift.psi
-
-
-def test_of_sparse_features_it_counts_how_many_nodes_have_each() -> None:
-    have = torch.tensor([[1.0, 1], [1, 0], [1, 0], [1, 1]])
-    now = torch.tensor([[1.0, 1], [1, 0], [1, 1], [1, 1]])
-    before, after = (graph("abcd", [("a", "b")], features.to_sparse_csr()) for features in (have, now))
-    report = drift_report(before, after)
-    assert [shift.name for shift in report.features] == ["feature 1", "feature 0"]
-    assert report.features[0].psi == pytest.approx(0.27465, abs=1e-5)
-    assert report.features[1].psi == 0
-
-
-def test_of_dense_features_it_takes_values_or_deciles() -> None:
-    ids = "abcdefghijklmnopqrst"
-    evenly = torch.arange(20.0)
-    moved = torch.where(evenly < 10, evenly, torch.tensor(19.0))  # the upper half now lies in the last tenth
-    few = torch.cat((torch.zeros(10), torch.ones(10)))
-    more = torch.cat((torch.zeros(5), torch.ones(15)))
-    before, after = (graph(ids, [("a", "b")], torch.stack(pair, 1)) for pair in ((evenly, few), (moved, more)))
-    report = drift_report(before, after)
-    expected = 4 * (0.1 - 1e-4) * math.log(1000) + 0.4 * math.log(5)
-    assert report.features[0].name == "feature 0"
-    assert report.features[0].psi == pytest.approx(expected, abs=1e-6)
-    assert report.features[1].psi == pytest.approx(0.27465, abs=1e-5)
-
-
-def test_other_features_are_told_and_not_compared() -> None:
-    before, after = (graph("ab", [("a", "b")], torch.ones(2, width)) for width in (3, 4))
-    report = drift_report(before, after)
-    assert report.columns_gone == ("3 features against 4",)
-    assert report.features == ()
+    assert compared(before, after).max_psi == shift.psi
 
 
 @pytest.fixture
@@ -127,6 +104,17 @@ def test_columns_of_ones_own_table_are_compared(between) -> None:
     assert [shift.name for shift in report.features] == sorted(psi, key=psi.get, reverse=True)
 
 
+def test_of_numbers_it_takes_values_or_deciles(between) -> None:
+    evenly = np.arange(20.0)
+    moved = np.where(evenly < 10, evenly, 19.0)  # the upper half now lies in the last tenth
+    few, more = ([0.0] * count + [1.0] * (20 - count) for count in (10, 5))
+    report = between(pd.DataFrame({"many": evenly, "few": few}), pd.DataFrame({"many": moved, "few": more}))
+    expected = 4 * (0.1 - 1e-4) * math.log(1000) + 0.4 * math.log(5)
+    assert [shift.name for shift in report.features] == ["many", "few"]
+    assert report.features[0].psi == pytest.approx(expected, abs=1e-6)
+    assert report.features[1].psi == pytest.approx(0.27465, abs=1e-5)
+
+
 def test_ignored_columns_and_ids_are_left_out_and_others_named(between) -> None:
     before = pd.DataFrame({"size": [1.0, 2], "note": [1, 2], "old": [1, 2]})
     after = pd.DataFrame({"size": [1.0, 2], "note": [5, 6], "young": [1, 2]})
@@ -153,7 +141,7 @@ def test_names_of_columns_stay_text_in_markdown(between) -> None:
 
 def test_the_report_as_markdown_and_json() -> None:
     before, after = graph("abc", [("a", "b")]), graph("abcd", [("a", "b"), ("c", "d")])
-    report = drift_report(before, after)
+    report = compared(before, after)
     lines = report.to_markdown().splitlines()
     assert lines[:2] == ["Nodes: 3, now 4.", "Edges: 1, now 2."]
     assert "| new nodes | 1 | 25.0 % |" in lines

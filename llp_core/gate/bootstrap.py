@@ -30,11 +30,6 @@ class Difference:
     low: float
     high: float
 
-    @property
-    def estimate(self) -> float:
-        """First - second."""
-        return self.first - self.second
-
 
 @dataclass(frozen=True, eq=False)
 class Ranked:
