@@ -96,9 +96,14 @@ def cancel_runs(api: str, seconds: float) -> None:
 
 
 def give_up_lost_runs(api: str) -> None:
-    """Marks as crashed the runs that no process carries out any more; a worker that was killed cannot tell."""
+    """Marks as crashed the runs that no process carries out any more, of the worker and of the command line.
+
+    Whoever was killed cannot tell.
+    """
     with SyncPrefectClient(api) as client:
-        lost = [run for run in _active(client) if not _has_process(run)]
+        noted = client.read_flow_runs(flow_run_filter=_in_state(*_ACTIVE))
+        runs = [*_active(client), *(run for run in noted if run.infrastructure_pid and not run.work_pool_name)]
+        lost = [run for run in runs if not _has_process(run)]
         while lost:
             for run in lost:
                 client.set_flow_run_state(run.id, Crashed(message="Its process is gone."), force=True)
@@ -117,7 +122,9 @@ def _in_state(*kinds: StateType, **more: Any) -> FlowRunFilter:
 def _has_process(run: FlowRun) -> bool:
     """Whether the process that it had is there still, and its number was not given to another."""
     try:
-        environment = psutil.Process(int(run.infrastructure_pid or "")).environ()
+        process = psutil.Process(int(run.infrastructure_pid or ""))
+        if run.work_pool_name is None:  # of the command line, whose process is older than the run
+            return bool(run.start_time and process.create_time() <= run.start_time.timestamp())
+        return bool(process.environ().get("PREFECT__FLOW_RUN_ID") == str(run.id))
     except (psutil.Error, ValueError):
         return False
-    return bool(environment.get("PREFECT__FLOW_RUN_ID") == str(run.id))

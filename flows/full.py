@@ -11,7 +11,8 @@ from typing import Any, Literal, TypeAlias, cast
 
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
-from prefect.client.schemas.objects import State, TaskRun
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import FlowRun, State, TaskRun
 from prefect.exceptions import TerminationSignal
 from prefect.futures import PrefectFuture, as_completed
 from prefect.states import Completed
@@ -68,7 +69,13 @@ class FullRun:
     page: Path | None
 
 
-@flow(name="full", description=__doc__)
+def note_process(flow: Any, flow_run: FlowRun, state: Any) -> None:  # noqa: ARG001 (Prefect's names)
+    """Tells the server which process carries out a run, as the worker does of its own: who is killed cannot tell."""
+    with get_client(sync_client=True) as client:
+        client.update_flow_run(flow_run.id, infrastructure_pid=str(os.getpid()))
+
+
+@flow(name="full", description=__doc__, on_running=[note_process])
 def full(settings: list[str] | None = None) -> FullRun:
     """Brings every stage up to date, stages of different settings side by side.
 

@@ -7,7 +7,7 @@ from prefect import flow
 from prefect.artifacts import create_table_artifact
 from prefect.exceptions import TerminationSignal
 
-from flows.full import leave_temporary_server
+from flows.full import leave_temporary_server, note_process
 from llp_core.config import load_params
 from llp_core.errors import INTERRUPTED, TERMINATED, StageFailed
 from llp_core.names import Setting
@@ -18,7 +18,7 @@ from llp_core.paths import PARAMS
 logger = logging.getLogger(__name__)
 
 
-@flow(name="paper", description=__doc__)
+@flow(name="paper", description=__doc__, on_running=[note_process])
 def paper(
     datasets: list[str] | None = None,
     settings: list[Setting] | None = None,

@@ -15,7 +15,7 @@ from prefect.states import Completed
 from flows.artifacts import show_data, show_drift, show_report, show_verdict
 from flows.bookkeeping import stage_status
 from flows.events import DRIFT_DETECTED, LIVE_DATA
-from flows.full import full, leave_temporary_server
+from flows.full import full, leave_temporary_server, note_process
 from llp_core.config import Params, load_params
 from llp_core.drift import DriftReport
 from llp_core.errors import INTERRUPTED, TERMINATED, LLPError
@@ -52,7 +52,7 @@ class Retraining:
     verdict: Verdict | None = None
 
 
-@flow(name="retrain", description=__doc__)
+@flow(name="retrain", description=__doc__, on_running=[note_process])
 def retrain() -> Any:
     """Takes what lies in data/incoming, trains anew if anything changed, and puts better models in use.
 

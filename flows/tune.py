@@ -7,7 +7,7 @@ from prefect import flow
 from prefect.artifacts import create_table_artifact
 from prefect.exceptions import TerminationSignal
 
-from flows.full import leave_temporary_server
+from flows.full import leave_temporary_server, note_process
 from llp_core.config import load_params
 from llp_core.datasets import get_dataset
 from llp_core.datasets.kept import kept_graph
@@ -24,7 +24,7 @@ BEST_SHOWN = 10
 """Trials of each phase in Prefect's table."""
 
 
-@flow(name="tune", description=__doc__)
+@flow(name="tune", description=__doc__, on_running=[note_process])
 def tune(dataset: str, setting: Setting, trials: int) -> Found:
     """Searches settings, and writes what it finds to the data set's file of tuned settings.
 
