@@ -1,5 +1,7 @@
 """What Prefect's server is asked for: the work pool, the worker's life signs, the runs to come."""
 
+import os
+import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -93,6 +95,14 @@ def cancel_runs(api: str, seconds: float) -> None:
         for run in _active(client):
             client.set_flow_run_state(run.id, Cancelling(message="The worker is stopped."))
         wait_until(lambda: not _active(client), seconds)
+
+
+def terminate_runs(api: str, seconds: float) -> None:
+    """Ends the runs of a worker that was killed, and waits until they have, or until so many seconds are over."""
+    with SyncPrefectClient(api) as client:
+        for run in filter(_has_process, _active(client)):
+            os.kill(int(run.infrastructure_pid or ""), signal.SIGTERM)
+        wait_until(lambda: not any(map(_has_process, _active(client))), seconds)
 
 
 def give_up_lost_runs(api: str) -> None:

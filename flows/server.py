@@ -119,7 +119,7 @@ def up(port: int, tell: Callable[[str], None]) -> tuple[Standing, bool]:
 
 
 def down(tell: Callable[[str], None]) -> bool:
-    """Stops worker and server, and with the worker the runs that it started. The database stays.
+    """Stops worker and server, and the runs that a worker started, also one that was killed. The database stays.
 
     Returns:
         Whether anything ran.
@@ -139,11 +139,10 @@ def down(tell: Callable[[str], None]) -> bool:
 
 
 def _end_runs(now: Standing, tell: Callable[[str], None]) -> None:
-    from flows.deployments import cancel_runs, give_up_lost_runs
+    from flows.deployments import cancel_runs, give_up_lost_runs, terminate_runs
 
-    if now.worker:
-        tell("Ending the runs of the worker")
-        cancel_runs(now.api, RUN_SECONDS)
+    tell("Ending the runs of the worker")
+    (cancel_runs if now.worker else terminate_runs)(now.api, RUN_SECONDS)
     give_up_lost_runs(now.api)
 
 

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 import yaml
 from served_project import EVENTS, PATIENCE, Served, served
@@ -156,6 +157,18 @@ def test_a_run_outlives_a_worker_that_was_killed(project):
     project.up()
     assert project.state(run) == "Running"
     project.wait_for(run, "Completed")
+
+
+def test_a_run_that_outlived_its_worker_ends_with_the_server(project):
+    run = project.run("quiet", name="left", seconds=600)
+    project.wait_for(run, "Running")
+    assert wait_until(lambda: project.log()[-1] == "left", PATIENCE)
+    process = psutil.Process(int((project.root / "runs.log").read_text().splitlines()[-1].split()[1]))
+    os.kill(project.pid("worker"), signal.SIGKILL)
+    assert project.llp("server", "down").returncode == 0
+    assert not process.is_running()
+    project.up()
+    assert project.state(run) == "Crashed"
 
 
 def test_another_port_takes_the_worker_along(unserved):
