@@ -12,6 +12,7 @@ from typing import TextIO
 
 import pytest
 import tiny_stages
+from dvc.utils.serialize import _yaml
 from tiny_project import Project
 
 from flows.bookkeeping import read_stages, run_recorded, stage_status
@@ -157,7 +158,12 @@ def test_a_killed_run_leaves_no_lock(project: Project) -> None:
 
 
 def test_dvc_lock_is_written_whole_or_not_at_all(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    dump = _yaml._dump
+
     def killed(data: object, stream: TextIO) -> None:
+        if "dvc.lock" not in stream.name:  # but an entry of DVC's run cache
+            dump(data, stream)
+            return
         stream.write("schema: '2.0'\nstages:\n  prep")
         raise KeyboardInterrupt
 
