@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TextIO
 
@@ -194,9 +195,9 @@ class TestLocks:
         path.write_text(json.dumps({"write": {out: who}, "read": {dependency: [who]}}))
         os.utime(path, (time.time() - age,) * 2)
 
-    @pytest.mark.parametrize("pid", [os.getpid(), os.getppid()])
-    def test_of_a_killed_process_whose_number_another_has(self, project: Project, pid: int) -> None:
-        self.note(project, pid, age=1e9)
+    @pytest.mark.parametrize("number_of", [os.getpid, os.getppid])
+    def test_of_a_killed_process_whose_number_another_has(self, project: Project, number_of: Callable[[], int]) -> None:
+        self.note(project, number_of(), age=1e9)
         assert run(project, "prepare") == "ran"
 
     @pytest.mark.parametrize("text", ["", '{"write": {"/somewh'])
