@@ -62,6 +62,26 @@ def swapped_folder(target: Path) -> Iterator[Path]:
         shutil.rmtree(former, ignore_errors=True)
 
 
+def is_replaceable(path: Path, stage: str) -> bool:
+    """Whether nothing is lost where `new_folder` writes: nothing is there, or an empty folder, or an earlier one.
+
+    Args:
+        path: of the folder that is to be written.
+        stage: that made.json of an earlier one names.
+    """
+    if not path.exists():
+        return True
+    if not path.is_dir():
+        return False
+    if not any(path.iterdir()):
+        return True
+    try:
+        made = read_json(path / "made.json")
+    except InputError:
+        return False
+    return isinstance(made, dict) and made.get("stage") == stage
+
+
 @contextmanager
 def atomic_file(path: Path) -> Iterator[Path]:
     """A temporary path to write to, that takes `path`'s place, and its mode, when the block ends without an error."""

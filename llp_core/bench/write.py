@@ -13,6 +13,8 @@ from llp_core.store import new_folder
 
 PAGE, ROWS, LINE = "index.html", "rows.parquet", "latency.json"
 """In the folder of a benchmark."""
+STAGE = "bench latency"
+"""That made.json names."""
 
 
 def write_benchmark(folder: Path, found: Benchmark) -> None:
@@ -25,7 +27,7 @@ def write_benchmark(folder: Path, found: Benchmark) -> None:
     import pandas as pd
 
     parts = sections(found)
-    made = {"stage": "bench latency", "about": found.name, "seed": found.seed, "threads": found.threads}
+    made = {"stage": STAGE, "about": found.name, "seed": found.seed, "threads": found.threads}
     with new_folder(folder, made) as unfinished:
         (unfinished / PAGE).write_text(html_page(title(found), subtitle(found), parts), encoding="utf-8")
         for part in parts:

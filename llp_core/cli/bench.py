@@ -66,9 +66,10 @@ def latency(
         raise InputError("--setting goes with trained models, and --shape makes its own: leave one out.")
     from llp_core.bench.run import options, run_benchmark
     from llp_core.bench.subject import ShapeSource, Source, TrainedSource
-    from llp_core.bench.write import PAGE, ROWS, to_json_line, to_text, write_benchmark
+    from llp_core.bench.write import PAGE, STAGE, to_json_line, to_text, write_benchmark
+    from llp_core.store import is_replaceable
 
-    if output.exists() and not (output / ROWS).is_file():
+    if not is_replaceable(output, STAGE):
         raise InputError(f"{output}: it exists and is no earlier benchmark. Name a new folder with --output.")
     asked = options(pairs or (1, 10, 100, 1000), seconds, threads, device, contestant, seed)
     source: Source = TrainedSource(setting or "transductive")

@@ -174,30 +174,15 @@ def _last_report() -> Path:
 def _write_report(settings: list[Setting] | None, output: Path) -> Path:
     from flows.bookkeeping import require_up_to_date
     from llp_core.report import load_context, write_report
-    from llp_core.store import new_folder
+    from llp_core.store import is_replaceable, new_folder
 
-    if output.exists() and not _may_be_replaced(output):
+    if not is_replaceable(output, "report"):
         raise InputError(f"{output}: it exists and is no earlier report. Name a new folder.")
     require_up_to_date(Path.cwd(), settings or SETTINGS)
     context = load_context(Path(), settings or SETTINGS)
     with new_folder(output, {"stage": "report", "data": context.data.name}) as folder:
         write_report(folder, context)
     return output
-
-
-def _may_be_replaced(path: Path) -> bool:
-    """Whether a path is an empty folder or an earlier report."""
-    from llp_core.store import read_json
-
-    if not path.is_dir():
-        return False
-    if not any(path.iterdir()):
-        return True
-    try:
-        made = read_json(path / "made.json")
-    except InputError:
-        return False
-    return isinstance(made, dict) and made.get("stage") == "report"
 
 
 def _change_params(dataset: str | None, assignments: list[str]) -> None:

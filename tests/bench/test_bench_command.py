@@ -71,6 +71,17 @@ def test_what_cannot_be_measured(
     assert (paths.GRAPH / "fields.json").is_file()
 
 
+def test_a_folder_of_other_rows_stays(
+    trained_project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "rows.parquet").write_text("mine")
+    assert run(monkeypatch, "--output", str(mine)) == 3
+    assert "it exists and is no earlier benchmark" in capsys.readouterr().err
+    assert (mine / "rows.parquet").read_text() == "mine"
+
+
 def test_outside_a_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.chdir(tmp_path)
     assert run(monkeypatch) == 3

@@ -117,15 +117,15 @@ def test_markdown_shows_the_pictures_beside_it(written: Path) -> None:
 
 
 def test_tuned_settings_are_shown_as_they_ran(project: Path) -> None:
-    own = {"tuned.production.student.margin": 0.0625, "tuned.cold_start.teacher.layers": 3, "student.margin": 0.25}
+    own = {"tuned.production.student.margin": 0.0625, "tuned.cold_start.teacher.candidates": 3, "student.margin": 0.25}
     change_params(project / "params.yaml", NOTHING_TUNED)
-    change_params(project / "params.yaml", {"teacher.layers": 2} | own)
+    change_params(project / "params.yaml", {"teacher.candidates": 2} | own)
     write_report(project, load_context(project, SETTINGS))
     text = (project / "report.md").read_text(encoding="utf-8")
     table = text[text.index("Settings tuned for this data set, as they ran") : text.index("All settings (params.yaml)")]
     rows = [line.replace("|", " ").split() for line in table.splitlines() if line.startswith("|")]
     assert rows[0] == ["key", "Transductive", "Production", "Cold", "start"]
-    assert rows[2:] == [["teacher.layers", "2", "2", "3"], ["student.margin", "0.25", "0.0625", "0.25"]]
+    assert rows[2:] == [["teacher.candidates", "2", "2", "3"], ["student.margin", "0.25", "0.0625", "0.25"]]
 
     change_params(project / "params.yaml", NOTHING_TUNED)
     write_report(project, load_context(project, SETTINGS))
