@@ -42,27 +42,32 @@ class Results:
         found = {row["method"] for row in self.rows if setting in (None, row["setting"])}
         return [method for method in ALL_METHODS if method in found]
 
-    def hits(self, dataset: str, setting: Setting, method: str, group: str = ALL_EDGES) -> dict[Run, float]:
-        """Run -> Hits@20 on a group of test edges, in percent; runs without such edges are left out."""
+    def figures(
+        self, dataset: str, setting: Setting, method: str, group: str = ALL_EDGES, metric: str = HEADLINE
+    ) -> dict[Run, float]:
+        """Run -> a metric on a group of test edges, in percent; runs without such edges are left out."""
         return {
-            (row["split"], row["seed"]): 100 * row[f"{group}.{HEADLINE}"]
+            (row["split"], row["seed"]): 100 * row[f"{group}.{metric}"]
             for row in self.of(dataset, setting, method)
-            if row[f"{group}.{HEADLINE}"] is not None
+            if row[f"{group}.{metric}"] is not None
         }
 
     def estimate(self, dataset: str, setting: Setting, method: str, group: str = ALL_EDGES) -> Estimate | None:
         """Hits@20 in percent; None where nothing was measured."""
-        return estimate(list(self.hits(dataset, setting, method, group).values()))
+        return estimate(list(self.figures(dataset, setting, method, group).values()))
 
     def difference(
-        self, dataset: str, setting: Setting, one: str, other: str, group: str = ALL_EDGES
+        self, dataset: str, setting: Setting, one: str, other: str, group: str = ALL_EDGES, metric: str = HEADLINE
     ) -> Estimate | None:
-        """Hits@20 of one method minus another's, in points, paired by split and seed."""
-        return paired_difference(self.hits(dataset, setting, one, group), self.hits(dataset, setting, other, group))
+        """A metric of one method minus another's, in points, paired by split and seed."""
+        own, others = (self.figures(dataset, setting, method, group, metric) for method in (one, other))
+        return paired_difference(own, others)
 
-    def differences(self, setting: Setting, one: str, other: str, group: str = ALL_EDGES) -> dict[str, Estimate]:
+    def differences(
+        self, setting: Setting, one: str, other: str, group: str = ALL_EDGES, metric: str = HEADLINE
+    ) -> dict[str, Estimate]:
         """Data set -> `difference`, of those where both methods were measured."""
-        found = {name: self.difference(name, setting, one, other, group) for name in self.datasets}
+        found = {name: self.difference(name, setting, one, other, group, metric) for name in self.datasets}
         return {name: difference for name, difference in found.items() if difference is not None}
 
 

@@ -2,14 +2,14 @@
 
 import statistics
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from llp_core.names import ALL_EDGES, EDGE_GROUPS, SETTINGS, TEACHER, Setting
 from llp_core.paper.cells import Row
 from llp_core.paper.results import Results, mean_of
 from llp_core.paper.statistics import Estimate, Verdict
 from llp_core.report.blocks import Table
-from llp_core.report.figures import ABSENT, METHOD_NAMES, MINUS, SETTING_NAMES
+from llp_core.report.figures import ABSENT, METHOD_NAMES, METRICS, MINUS, SETTING_NAMES
 
 LLP = "llp"
 OTHERS = (TEACHER, "label", "logit", "representation")
@@ -64,6 +64,19 @@ def comparison_table(results: Results, setting: Setting, group: str = ALL_EDGES)
         "width of the 95 % interval (pairs)"
     )
     header = ("data set", *(f"LLP {MINUS} {METHOD_NAMES[other]}" for other in OTHERS))
+    return Table(caption, header, tuple(rows))
+
+
+def metrics_table(results: Results) -> Table:
+    """LLP minus the teacher and the baselines by every metric, on average over the data sets, with the verdicts."""
+    rows = []
+    for setting in SETTINGS:
+        for metric, name in METRICS.items():
+            found = [results.differences(setting, LLP, other, metric=metric) for other in OTHERS]
+            if any(found):
+                rows.append((SETTING_NAMES[setting], name, *map(_average, found)))
+    caption = "LLP minus another method's, all test edges, in points: average over data sets, and verdicts"
+    header = ("setting", "metric", *(f"LLP {MINUS} {METHOD_NAMES[other]}" for other in OTHERS))
     return Table(caption, header, tuple(rows))
 
 
@@ -162,6 +175,11 @@ def _difference(one: Estimate | None) -> str:
         return ABSENT
     width = "" if one.half_width is None else f" {PLUS_MINUS} {one.half_width:.1f}"
     return f"{signed(one.mean)}{width} ({one.runs}) {one.verdict}"
+
+
+def _average(differences: Mapping[str, Estimate]) -> str:
+    mean = mean_of(differences.values())
+    return ABSENT if mean is None else f"{signed(mean)}; {count_verdicts(differences.values())}"
 
 
 def _best(found: Sequence[Estimate | None]) -> set[int]:

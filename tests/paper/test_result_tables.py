@@ -8,6 +8,7 @@ from llp_core.paper import tables
 from llp_core.paper.claims import claims_table
 from llp_core.paper.plan import PLAN, Cell
 from llp_core.paper.results import Results
+from llp_core.report.figures import METRICS
 
 CORA = rows_of("cora", {"teacher": [0.5, 0.6, 0.7], "label": [0.4, 0.41, 0.42], "llp": [0.6, 0.7, 0.8]})
 CITESEER = rows_of("citeseer", {"teacher": [0.3], "llp": [0.1]})
@@ -43,6 +44,15 @@ def test_groups_of_edges_that_a_setting_lacks_are_absent() -> None:
     values = ({"new-new.hits_at_20": 0.25}, {"new-new.hits_at_20": None})
     rows = [row(cell, 0.5, **own) for cell, own in zip(cells, values, strict=True)]
     assert tables.quality_table(Results(rows), "production", "new-new").rows == (("cora", "25.0 (1)", "–"),)
+
+
+def test_every_metric_on_average() -> None:
+    cells = [Cell("cora", "production", method, 234, seed) for seed in range(3) for method in ("teacher", "llp")]
+    values = {"teacher": 0.9, "llp": 0.8}
+    blank = {f"all.{metric}": None for metric in METRICS}
+    rows = [row(cell, 0.5, **{**blank, "all.auc": values[cell.method] + 0.01 * cell.seed}) for cell in cells]
+    table = tables.metrics_table(Results(rows))
+    assert table.rows == (("Production", "AUC", "−10.0; loss 1", "–", "–", "–"),)
 
 
 def test_where_it_falls_short() -> None:
