@@ -46,6 +46,13 @@ def test_the_defaults_change_nothing_yet() -> None:
     assert tuned_settings("files") == dict.fromkeys(SETTINGS, EMPTY)
 
 
+def test_numbers_are_read_as_dvc_reads_them(folder: Path) -> None:
+    write_tuned("cora", "production", {"student": {"learning_rate": 0.5}}, {})
+    path = folder / "cora.yaml"
+    path.write_text(path.read_text().replace("learning_rate: 0.5", "learning_rate: 1e-4"))
+    assert tuned_settings("cora")["production"]["student"] == {"learning_rate": 0.0001}
+
+
 def test_a_data_set_without_a_file_gets_the_defaults(folder: Path) -> None:
     assert tuned_settings("files") == tuned_settings("default")
     assert tuned_settings("files") == {"transductive": EMPTY, "production": EMPTY | {"teacher": {"candidates": 3}}} | {

@@ -195,12 +195,15 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
         )
     manifest: dict[str, Any] = store.read_json(folder / MANIFEST)
     try:
-        expected_of, _ = {file: manifest["sha256"][file] for file in FILES}, (manifest["hubs"], manifest["isolated"])
+        expected_of = {file: manifest["sha256"][file] for file in FILES}
+        incomplete = not {"hubs", "isolated"} <= manifest.keys()
     except (LookupError, TypeError):
+        incomplete = True
+    if incomplete:
         raise InputError(
             f"{folder / MANIFEST}: it is no manifest of a build. Restore it, or build the graph again with "
             "`llp dataset debian`."
-        ) from None
+        )
     for file, expected in expected_of.items():
         path = folder / file
         found = store.sha256(path) if path.is_file() else "no file"

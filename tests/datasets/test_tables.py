@@ -26,6 +26,12 @@ def parquet_table(folder, **columns):
     return read_table(path, "my/nodes.parquet")
 
 
+def test_a_number_beyond_what_is_exact_tells_the_bound(tmp_path):
+    table = csv_table(tmp_path, "id,t\na,2020\nb,1700000000000000000\n")
+    with pytest.raises(InputError, match=r"line 3: expected a whole number up to 2\^53 .* found '1700000000000000000'"):
+        table.integers("t")
+
+
 def test_damage_within_a_parquet_file_is_told(tmp_path):
     path = tmp_path / "nodes.parquet"
     pq.write_table(pa.table({"id": [str(number) for number in range(999)], "x": list(range(999))}), path)

@@ -282,6 +282,11 @@ def test_a_training_that_diverges_names_itself(due: bool, student, monkeypatch) 
         student("label", learning_rate=1e30, label_weight=1e39)
 
 
+def test_weights_that_break_in_the_last_step_are_told(student) -> None:
+    with pytest.raises(InputError, match=r"student-label: the training diverged in epoch 0"):
+        student("label", learning_rate=1e30, batch_size=10**6, max_epochs=1)
+
+
 def test_averaged_weights_are_what_is_kept(student, tmp_path) -> None:
     last = student(workspace=tmp_path / "last", average=0.0, max_epochs=5)
     mean = student(workspace=tmp_path / "mean", average=0.9, max_epochs=5)
