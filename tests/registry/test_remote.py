@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from candidate_project import break_smoke, copied, edit_json, nudge
+from candidate_project import ROOT, break_smoke, copied, edit_json, nudge
 from typer.testing import CliRunner
 
 from llp_core.cli.app import app
@@ -38,6 +38,7 @@ def copy(
         root = copied(tmp_path_factory, tmp_path / name)
         if git:
             subprocess.run(["git", "init", "--quiet"], cwd=root, check=True)
+            shutil.copy(ROOT / ".gitignore", root)
         Repo.init(str(root), no_scm=not git).close()
         core = ["[core]", "analytics = false", "remote = store"] + ["no_scm = true"] * (not git)
         remote = ["['remote \"store\"']", f"url = {tmp_path}/remote"]
