@@ -5,6 +5,7 @@ is in use: what champion.json says, and DVC's hash of each version's folder.
 """
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -144,14 +145,31 @@ def _send(root: Path, new: Sequence[int]) -> None:
 
 
 def _read_index(root: Path) -> dict[str, Any]:
+    """What the remote lists; nothing where no push was before.
+
+    Raises:
+        InputError: it is no such list.
+    """
     with dvc_repo(root) as repo:
         remote = repo.cloud.get_remote()
         path = remote.fs.join(remote.path, INDEX)
         if not remote.fs.exists(path):
             return {"versions": {}, "champion": None}
         with remote.fs.open(path, "r", encoding="utf-8") as file:
-            index: dict[str, Any] = json.load(file)
-            return index
+            text = file.read()
+    try:
+        index: dict[str, Any] = json.loads(text)
+        for number, dvc in index["versions"].items():
+            if not (re.fullmatch(r"\d+", number) and re.fullmatch(r"[0-9a-f]{32}\.dir", dvc)):
+                raise ValueError(f"{number!r}: {dvc!r} is no version with its hash")
+        if index["champion"] is not None:
+            Champion.from_json(index["champion"])
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise InputError(
+            f"{path}: it does not list the versions on the remote ({error}). Remove it there: the next "
+            "`llp model push`, from the copy of the project that has all versions, writes it anew."
+        ) from None
+    return index
 
 
 def _write_index(root: Path, index: dict[str, Any]) -> None:

@@ -200,6 +200,28 @@ def test_a_list_that_names_a_file_elsewhere_is_not_taken(copy: Callable[..., Pat
     assert numbers(there) == []
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"versions": {"1": ',
+        "[]",
+        '{"versions": {"../x": "0"}, "champion": null}',
+        '{"versions": {"1": "../../x"}, "champion": null}',
+        '{"versions": {}, "champion": {"history": []}}',
+    ],
+)
+def test_a_list_of_versions_that_is_none_tells_what_to_do(copy: Callable[..., Path], tmp_path: Path, text: str) -> None:
+    here = copy("here")
+    register(here)
+    path = tmp_path / "remote/models.json"
+    path.write_text(text)
+    for command in (pull, push):
+        with pytest.raises(InputError, match=rf"{path}: it does not list the versions on the remote .* Remove it"):
+            command(here)
+    path.unlink()
+    assert push(here).versions == [1]
+
+
 def test_without_a_remote_dvc_says_what_to_do(copy: Callable[..., Path]) -> None:
     here = copy("here")
     (here / ".dvc/config").write_text("[core]\n    no_scm = true\n")
