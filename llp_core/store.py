@@ -44,8 +44,10 @@ def new_folder(target: Path, made: Mapping[str, Any]) -> Iterator[Path]:
 def swapped_folder(target: Path) -> Iterator[Path]:
     """A new folder as `new_folder` gives it, that holds nothing but what is put there.
 
-    Between two renames `target` is nowhere: a process killed just then leaves `.NAME.former` and `.NAME.new`.
+    Between two renames `target` is nowhere: a process killed just then leaves `.NAME.former` and `.NAME.new`. Where it
+    is a link, what that leads to is replaced.
     """
+    target = target.resolve()
     temporary, former = target.with_name(f".{target.name}.new"), target.with_name(f".{target.name}.former")
     for leftover in (temporary, former):  # of a run that was killed
         shutil.rmtree(leftover, ignore_errors=True)
@@ -93,6 +95,10 @@ def atomic_file(path: Path) -> Iterator[Path]:
         if path.exists():
             shutil.copymode(path, temporary)
         temporary.replace(path)
+    except OSError as error:
+        if error.errno is not None and error.filename is None:  # a full disk's, that does not say where
+            error.filename = str(path)
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -1,5 +1,6 @@
 """Artefacts come back as they were saved, are written whole or not at all, and are checked when read."""
 
+import errno
 import json
 import os
 import stat
@@ -81,6 +82,15 @@ class TestNewFolder:
             (scores / "text").write_text("scores")
         assert names(tmp_path) == ["teacher", "teacher_scores"]
 
+    def test_a_link_to_a_folder_stays_one(self, tmp_path):
+        (tmp_path / "disk").mkdir()
+        (tmp_path / "link").symlink_to("disk")
+        for text in ("one", "two"):
+            write(tmp_path / "link", text)
+            assert (tmp_path / "disk/text").read_text() == text
+        assert names(tmp_path) == ["disk", "link"]
+        assert (tmp_path / "link").is_symlink()
+
 
 class TestAtomicFile:
     def test_takes_the_path_s_place(self, tmp_path):
@@ -102,6 +112,14 @@ class TestAtomicFile:
             fail()
         assert (tmp_path / "file").read_text() == "one"
         assert names(tmp_path) == ["file"]
+
+    def test_a_full_disk_says_where(self, tmp_path):
+        def fail() -> None:
+            with store.atomic_file(tmp_path / "file"):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        with pytest.raises(OSError, match=f"No space left on device: '{tmp_path}/file'"):
+            fail()
 
     def test_whom_it_is_open_to_is_up_to_the_user(self, tmp_path):
         def mode(name: str) -> int:

@@ -1,5 +1,6 @@
 """Commands that use a model: scores of pairs, and the likeliest new links."""
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TextIO
@@ -124,6 +125,10 @@ def _require_output(path: Path | None) -> None:
 
     if path is not None and (path.suffix not in SUFFIXES or path.is_dir()):
         raise InputError(f"{path}: expected a file that ends in {' or '.join(SUFFIXES)}.")
+    if path is not None:
+        there = next(folder for folder in path.absolute().parents if folder.exists())
+        if not (there.is_dir() and os.access(there, os.W_OK)):
+            raise InputError(f"{path}: {there} is no folder that can be written to. Name another.")
 
 
 def _write(frame: "pd.DataFrame", path: Path | None) -> None:

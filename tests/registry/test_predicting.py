@@ -173,6 +173,7 @@ def test_every_node_and_who_may_be_a_partner(served: Path, predictor: Predictor)
     [
         (["recommend", "nobody"], "'nobody': no node has this id (1 of 1 are unknown)"),
         (["recommend", "--output", "all.txt"], "all.txt: expected a file that ends in .csv or .parquet"),
+        (["recommend", "--output", "ends.csv/all.csv"], "ends.csv is no folder that can be written to"),
         (["recommend", "--version", "7"], "version 7 of the models: not found"),
         (["score", "none.csv"], "none.csv: no such file"),
         (["score", "stranger.csv"], "line 3: expected an id of the graph's nodes, found 'nobody'"),
