@@ -72,12 +72,23 @@ class Standing:
 
 
 def standing() -> Standing | None:
-    """How server and worker of the current project stand; None where neither was ever started."""
+    """How server and worker of the current project stand; None where neither was ever started.
+
+    Raises:
+        InputError: server.json does not say it.
+    """
+    path = _home() / "server.json"
     try:
-        about = json.loads((_home() / "server.json").read_text(encoding="utf-8"))
+        about = json.loads(path.read_text(encoding="utf-8"))
+        port, database = int(about["port"]), str(about["database"])
     except FileNotFoundError:
         return None
-    return Standing(about["port"], about["database"], _server().pid(), worker().pid())
+    except (ValueError, LookupError, TypeError) as error:
+        raise InputError(
+            f"{path}: it does not say where Prefect's server is ({error}). Remove it, then `llp server down` and "
+            "`llp server up`."
+        ) from None
+    return Standing(port, database, _server().pid(), worker().pid())
 
 
 def up(port: int, tell: Callable[[str], None]) -> tuple[Standing, bool]:
