@@ -7,11 +7,30 @@ from torch import Tensor
 
 from llp_core.graph import degrees
 from llp_core.metrics import HITS_AT, area_under_curve, hits_at_k, mean_reciprocal_rank
+from llp_core.models import Adjacency, LinkModel, NodeFeatures
 from llp_core.names import ALL_EDGES, EDGE_GROUPS
 from llp_core.types import Evaluation, LinkSplit
 
 DEGREE_BOUNDS = (0, 1, 3, 6, 11, 21)
 """The lowest degree of each bucket; the last one has no upper bound."""
+
+
+@torch.inference_mode()
+def score_test_pairs(model: LinkModel, features: NodeFeatures, split: LinkSplit) -> tuple[Tensor, Tensor]:
+    """Logits, float32, of the test edges [T] and of the test negatives [T'] of a split, on the model's device.
+
+    A GNN passes messages over `split.inference_edges`.
+
+    Args:
+        model: in any mode; it scores without dropout.
+        features: of every node, on the model's device.
+        split: names the pairs.
+    """
+    device = features.matrix.device
+    model.eval()
+    graph = [Adjacency.from_edges(split.inference_edges, split.num_nodes, device)] if model.encoder.needs_graph else []
+    hidden = model.encode(features, *graph)
+    return model.score(hidden, split.test_edges.to(device)), model.score(hidden, split.test_negatives.to(device))
 
 
 def evaluate(split: LinkSplit, logits: Mapping[str, tuple[Tensor, Tensor]]) -> Evaluation:

@@ -9,11 +9,9 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-
 from llp_core.config import Params
-from llp_core.evaluation import evaluate
-from llp_core.models import Adjacency, LinkModel, NodeFeatures
+from llp_core.evaluation import evaluate, score_test_pairs
+from llp_core.models import LinkModel, NodeFeatures
 from llp_core.names import TEACHER, Method, Setting
 from llp_core.sampling import generator, sample_contexts
 from llp_core.splits import training_graph
@@ -77,7 +75,6 @@ def run_experiment(
         yield _outcome(method, student.model, student.fit, features, splits, time.process_time() - started)
 
 
-@torch.inference_mode()
 def _outcome(
     method: str,
     model: LinkModel,
@@ -86,11 +83,8 @@ def _outcome(
     splits: Mapping[Setting, LinkSplit],
     cpu_seconds: float,
 ) -> Outcome:
-    device = features.matrix.device
-    evaluations = {}
-    for setting, split in splits.items():
-        graph = (Adjacency.from_edges(split.inference_edges, split.num_nodes, device),)
-        hidden = model.encode(features, *(graph if model.encoder.needs_graph else ()))
-        logits = tuple(model.score(hidden, pairs.to(device)) for pairs in (split.test_edges, split.test_negatives))
-        evaluations[setting] = evaluate(split, {method: (logits[0], logits[1])})
+    evaluations = {
+        setting: evaluate(split, {method: score_test_pairs(model, features, split)})
+        for setting, split in splits.items()
+    }
     return Outcome(method, fit, evaluations, cpu_seconds)

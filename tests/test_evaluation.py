@@ -3,7 +3,9 @@
 import pytest
 import torch
 
-from llp_core.evaluation import evaluate
+from llp_core.evaluation import evaluate, score_test_pairs
+from llp_core.models import Adjacency, LinkModel, ModelSpec, NodeFeatures
+from llp_core.sampling import generator
 from llp_core.types import LinkSplit
 
 NUM_NODES = 40
@@ -55,3 +57,21 @@ def test_transductive_has_no_groups_of_new_nodes() -> None:
 def test_fewer_than_fifty_negatives_are_refused() -> None:
     with pytest.raises(ValueError, match="Hits@50 needs at least 50 negatives, got 49"):
         evaluate(make(), {"llp": (torch.zeros(4), torch.zeros(49))})
+
+
+@pytest.mark.parametrize("encoder", ["mlp", "sage", "gcn"])
+def test_messages_pass_over_the_edges_of_inference(encoder: str) -> None:
+    split = make()  # whose nodes 2 to 5 have edges at inference alone
+    model = LinkModel(ModelSpec(encoder=encoder, features=6, hidden=8, layers=2, dropout=0.5), generator(0))
+    features = NodeFeatures.of(torch.randn(NUM_NODES, 6, generator=generator(1)))
+    positive, negative = score_test_pairs(model.train(), features, split)
+
+    def expected(edges: torch.Tensor, pairs: torch.Tensor) -> torch.Tensor:
+        graph = [Adjacency.from_edges(edges, NUM_NODES)] if encoder != "mlp" else []
+        with torch.inference_mode():
+            return model.score(model.eval().encode(features, *graph), pairs)
+
+    torch.testing.assert_close(positive, expected(split.inference_edges, split.test_edges))
+    torch.testing.assert_close(negative, expected(split.inference_edges, split.test_negatives))
+    known = expected(split.train_edges, split.test_edges)
+    assert torch.allclose(positive, known) is (encoder == "mlp")

@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from llp_core.config import Params
+from llp_core.evaluation import score_test_pairs
 from llp_core.locks import locked
 from llp_core.metrics import HITS_AT, hits_at_k
-from llp_core.models import Adjacency, LinkModel, NodeFeatures, load_model, save_model
+from llp_core.models import LinkModel, NodeFeatures, load_model, save_model
 from llp_core.names import is_taught
 from llp_core.sampling import generator, sample_contexts
 from llp_core.search.problem import Problem
@@ -104,10 +103,6 @@ def _lessons(problem: Problem, params: Params, number: int, training: TrainingGr
     return Lessons(contexts, scores, teacher)
 
 
-@torch.inference_mode()
 def _hits(model: LinkModel, split: LinkSplit, features: NodeFeatures, finer: int) -> float:
-    device = features.matrix.device
-    graph = (Adjacency.from_edges(split.inference_edges, split.num_nodes, device),)
-    hidden = model.encode(features, *(graph if model.encoder.needs_graph else ()))
-    positive, negative = (model.score(hidden, pairs.to(device)) for pairs in (split.test_edges, split.test_negatives))
+    positive, negative = score_test_pairs(model, features, split)
     return 100 * sum(hits_at_k(positive, negative, finer * k) for k in HITS_AT) / len(HITS_AT)

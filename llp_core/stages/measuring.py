@@ -10,10 +10,11 @@ from llp_core.config import Params
 from llp_core.contestants.gnn import GraphScorer
 from llp_core.contestants.torch_student import TorchStudent
 from llp_core.evaluation import evaluate as evaluate_split
+from llp_core.evaluation import score_test_pairs
 from llp_core.graph import csr
 from llp_core.latency import Scorer, measure, to_json_line, to_rows, to_text
 from llp_core.machine import device_name
-from llp_core.models import Adjacency, LinkModel, NodeFeatures, load_model
+from llp_core.models import LinkModel, NodeFeatures, load_model
 from llp_core.names import TEACHER, Setting
 from llp_core.sampling import generator
 from llp_core.store import load, new_folder, save, write_json
@@ -28,13 +29,7 @@ def evaluate(params: Params, setting: Setting) -> None:
     device = resolve_device(params.run)
     split = load(LinkSplit, paths.split(setting))
     features = NodeFeatures.of(load(Graph, paths.GRAPH).features, device)
-    adjacency = Adjacency.from_edges(split.inference_edges, split.num_nodes, device)
-    logits = {}
-    for method, model in _models(setting, device):
-        with torch.inference_mode():
-            representations = model.encode(features, adjacency)
-        pairs = (split.test_edges.to(device), split.test_negatives.to(device))
-        logits[method] = (model.score(representations, pairs[0]), model.score(representations, pairs[1]))
+    logits = {method: score_test_pairs(model, features, split) for method, model in _models(setting, device)}
     evaluation = evaluate_split(split, logits)
     made = {"stage": "evaluate", "setting": setting, "run": params.run.model_dump(mode="json")}
     with new_folder(paths.evaluation(setting), made) as folder:
