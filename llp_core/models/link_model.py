@@ -164,7 +164,6 @@ class LinkModel(nn.Module):
         self.encoder = Encoder(spec)
         self.decoder = Decoder(spec)
         self.training_precision = torch.float32
-        self._workspace = Workspace()
         if rng is not None:
             for module in self.modules():
                 if isinstance(module, (Linear, GCNLayer)):
@@ -228,10 +227,13 @@ class LinkModel(nn.Module):
         logits: Tensor = self.decoder(representations[pairs[0]] * representations[pairs[1]])
         return logits
 
-    def training_decoder(self, representations: Tensor, row: Tensor | None = None) -> TrainingDecoder:
+    def training_decoder(
+        self, representations: Tensor, row: Tensor | None = None, workspace: Workspace | None = None
+    ) -> TrainingDecoder:
         """The decoder of one training step on a leaf of representations, float32 [M, D] (see `TrainingDecoder`)."""
+        workspace = workspace or Workspace()
         hidden, out, dropout = self.decoder.hidden, self.decoder.out, self.decoder.dropout
-        return TrainingDecoder(hidden, out, dropout, representations, row, self.training_precision, self._workspace)
+        return TrainingDecoder(hidden, out, dropout, representations, row, self.training_precision, workspace)
 
     def _precision(self, device: torch.device) -> torch.autocast:
         reduced = self.training and self.training_precision != torch.float32
@@ -241,8 +243,7 @@ class LinkModel(nn.Module):
     def score(self, representations: Tensor, pairs: Tensor) -> Tensor:
         """Logits, float32 [P], of any number of pairs, int64 [2, P], in bounded chunks and without dropout."""
         self.eval()
-        parts = [self.decode(representations, chunk) for chunk in torch.split(pairs, PAIRS_AT_ONCE, dim=1)]
-        return torch.cat(parts) if parts else representations.new_empty(0)
+        return torch.cat([self.decode(representations, chunk) for chunk in torch.split(pairs, PAIRS_AT_ONCE, dim=1)])
 
     @torch.inference_mode()
     def score_with_all(self, own: Tensor, others: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from torch import Tensor
 from llp_core.config import ModelParams
 from llp_core.errors import InputError
 from llp_core.metrics import validation_score
-from llp_core.models import Dropout, LinkModel, NodeFeatures, TrainingAdjacency
+from llp_core.models import Dropout, LinkModel, NodeFeatures, TrainingAdjacency, Workspace
 from llp_core.models.standardizing import fold, standardize
 from llp_core.progress import Progress
 from llp_core.training.batching import StepEncoder
@@ -90,6 +90,7 @@ class Trainer:
         feature_dropout = Dropout(params.feature_dropout, dropout_rng)
         self.encoder = StepEncoder(model, features, feature_dropout, adjacency, fanouts, objective.rng)
         self.predicted_share = predicted_share
+        self.workspace = Workspace()
         if params.standardize:
             standardize(model.encoder.layers[0], features, keep=not scale)
         self.valid_edges = graph.valid_edges.to(device)
@@ -188,7 +189,7 @@ class Trainer:
         pairs = self.objective.pairs(step)
         nodes = self.objective.nodes(step, pairs) if self.encoder.may_choose else None
         representations, row = self.encoder.encode(nodes, hidden=step.edges if self.predicted_share < 1 else None)
-        decoder = self.model.training_decoder(representations.detach().requires_grad_(), row)
+        decoder = self.model.training_decoder(representations.detach().requires_grad_(), row, self.workspace)
         losses: dict[str, Tensor] = {}
         for chunk in self.objective.chunks(decoder, step, pairs):
             weighted = torch.stack([self.objective.weights[name] * share for name, share in chunk.items()])

@@ -8,7 +8,7 @@ import torch
 
 from llp_core.contestants.pruning import prune
 from llp_core.errors import InputError
-from llp_core.models import LinkModel, ModelSpec, TrainingAdjacency
+from llp_core.models import LinkModel, ModelSpec, TrainingAdjacency, Workspace
 from llp_core.names import METHODS, Method
 from llp_core.progress import Progress
 from llp_core.sampling import generator
@@ -142,6 +142,11 @@ def test_a_checkpoint_of_other_settings_is_of_no_use(student, tmp_path) -> None:
     changed = student(workspace=tmp_path / "changed", margin=0.2)
     student()
     assert same(changed.model, student(margin=0.2).model)
+
+
+def test_a_trained_model_holds_its_weights_and_nothing_of_the_training(student) -> None:
+    model = student().model
+    assert not [value for value in vars(model).values() if isinstance(value, Workspace)]
 
 
 def test_a_broken_checkpoint_is_of_no_use(student, tmp_path) -> None:
