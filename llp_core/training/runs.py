@@ -10,6 +10,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from llp_core import __version__
 from llp_core.config import ModelParams, RunParams, StudentParams, TeacherParams
 from llp_core.errors import InputError
 from llp_core.machine import reuse_memory
@@ -104,7 +105,7 @@ def fine_tune(
         params: as the teacher was trained with.
         run: seed and precision.
         epochs: at most so many.
-        workspace: an empty folder for the state of the training.
+        workspace: a folder for the state of the training.
     """
     params = params.model_copy(update={"max_epochs": epochs})
     return _fit(model, graph, params, {"label": 1.0}, None, run, workspace, "fine-tuned", scale=False)
@@ -202,8 +203,10 @@ def _fit(
         "params": params.model_dump(mode="json"),
         "weights": dict(weights),
         "fanouts": fanouts,
+        "versions": {"llp": __version__, "torch": torch.__version__},
     }
-    checkpoint = Checkpoint(workspace / name, fingerprint(settings, _tensors(graph, teaching)))
+    first = {f"first weights.{name}": weight.detach().cpu() for name, weight in model.state_dict().items()}
+    checkpoint = Checkpoint(workspace / name, fingerprint(settings, _tensors(graph, teaching) | first))
     dropout = generator(run.seed, name, "dropout", device=device)
     trainer = Trainer(model, graph, objective, params, share, dropout, precision, checkpoint, scale, fanouts)
     with Progress(params.max_epochs, f"{workspace.name}: {name}") as progress:

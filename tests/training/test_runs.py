@@ -144,6 +144,37 @@ def test_a_checkpoint_of_other_settings_is_of_no_use(student, tmp_path) -> None:
     assert same(changed.model, student(margin=0.2).model)
 
 
+def test_a_checkpoint_of_other_first_weights_is_of_no_use(
+    training_graph, contexts, scores, student_params, run_params, tmp_path
+) -> None:
+    params = student_params.model_copy(update={"start": "decoder", "max_epochs": 5})
+    spec = ModelSpec(encoder="sage", features=training_graph.features.shape[1], hidden=16, layers=2, dropout=0.5)
+
+    def trained(teacher: int, folder: str) -> LinkModel:
+        lessons = Lessons(contexts, scores, LinkModel(spec, generator(teacher, "teacher")))
+        return train_student(training_graph, "llp", lessons, params, run_params, tmp_path / folder).model
+
+    first = trained(0, "one")
+    second = trained(1, "one")
+    assert not same(first, second)
+    assert same(second, trained(1, "other"))
+
+
+@pytest.mark.parametrize("what", ["llp_core.training.runs.__version__", "torch.__version__"])
+def test_a_checkpoint_of_another_version_is_of_no_use(what: str, student, monkeypatch) -> None:
+    student(max_epochs=5)
+    epochs = []
+    train_epoch = runs.Trainer._train_epoch
+    monkeypatch.setattr(
+        runs.Trainer,
+        "_train_epoch",
+        lambda self, epoch, progress: epochs.append(epoch) or train_epoch(self, epoch, progress),
+    )
+    monkeypatch.setattr(what, "0.0.1")
+    student(max_epochs=5)
+    assert epochs == list(range(5))
+
+
 def test_a_trained_model_holds_its_weights_and_nothing_of_the_training(student) -> None:
     model = student().model
     assert not [value for value in vars(model).values() if isinstance(value, Workspace)]
