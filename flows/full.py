@@ -24,6 +24,7 @@ from llp_core.config import load_params
 from llp_core.errors import INTERRUPTED, TERMINATED, InputError, LLPError, StageFailed
 from llp_core.names import SETTINGS, Setting
 from llp_core.paths import REPORT, evaluation
+from llp_core.processes import usable_cores
 from llp_core.progress import stop_requested
 from llp_core.stages import run_stage
 
@@ -160,8 +161,7 @@ def _workers(root: Path) -> int:
     run = load_params(root / "params.yaml").run
     if run.device != "cpu" and _has_gpu():
         return 1
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, cores // run.threads)
+    return max(1, usable_cores() // run.threads)
 
 
 def _has_gpu() -> bool:

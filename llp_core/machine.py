@@ -12,6 +12,8 @@ from pathlib import Path
 
 import torch
 
+from llp_core.processes import usable_cores
+
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 """Of malloc.h."""
 _PACKAGES = ("llp", "torch", "torch-geometric", "numpy", "onnxruntime", "dvc", "prefect")
@@ -40,7 +42,7 @@ def machine() -> Machine:
     """This machine."""
     return Machine(
         cpu=_cpu_model(),
-        cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+        cores=usable_cores(),
         memory_gb=round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
         gpu=torch.cuda.get_device_name() if torch.cuda.is_available() else None,
         versions={"python": platform.python_version()} | {name: _version(name) for name in _PACKAGES},

@@ -1,10 +1,15 @@
-"""What every process that this package starts does first."""
+"""How many processes find room, and what every process that this package starts does first."""
 
 import multiprocessing
 import os
 import signal
 import threading
 from multiprocessing.connection import wait
+
+
+def usable_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def belong_to_parent() -> None:

@@ -1,7 +1,6 @@
 """The search itself: one phase after the other, and what is taken over from each."""
 
 import logging
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from optuna.trial import FrozenTrial, TrialState
 from llp_core.config import Params, RunParams, TunedParams
 from llp_core.errors import InputError
 from llp_core.locks import locked
+from llp_core.processes import usable_cores
 from llp_core.search.problem import Problem
 from llp_core.search.scoring import relevant_settings
 from llp_core.search.spaces import (
@@ -158,8 +158,7 @@ def default_workers(run: RunParams) -> int:
     """As many processes as find cores for their threads, and one on a GPU."""
     if resolve_device(run).type == "cuda":
         return 1
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, cores // run.threads)
+    return max(1, usable_cores() // run.threads)
 
 
 @dataclass
