@@ -139,7 +139,7 @@ class Predictor:
         place = torch.full((len(self.node_ids),), -1)
         place[candidates] = torch.arange(candidates.numel())
         offsets, neighbors = csr(self.edges, len(self.node_ids))
-        parts: list[Recommended] = []
+        parts = [Recommended(nodes[:0], candidates[:0], torch.empty(0))]
         with Progress(nodes.numel(), "recommend") as progress:
             for number, node in enumerate(nodes.tolist()):
                 logits = self.model.score_with_all(own[node if among is None else number], hidden)

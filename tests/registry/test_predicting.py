@@ -12,9 +12,10 @@ from llp_core import paths
 from llp_core.cli.app import app
 from llp_core.config import load_params
 from llp_core.errors import InputError
-from llp_core.models import NodeFeatures
+from llp_core.models import LinkModel, ModelSpec, NodeFeatures
 from llp_core.predicting import Predictor
 from llp_core.registry import promote, register
+from llp_core.sampling import generator
 from llp_core.store import load
 from llp_core.types import Graph
 
@@ -83,6 +84,17 @@ def test_fewer_than_asked_where_there_are_fewer(predictor: Predictor) -> None:
     low, high = predictor.edges[:, 0].tolist()
     found = predictor.recommend(torch.tensor([low]), 10, torch.tensor([low, high]))
     assert found.nodes.numel() == found.partners.numel() == found.scores.numel() == 0
+
+
+def test_nobody_has_no_partners() -> None:
+    spec = ModelSpec(encoder="mlp", features=3, hidden=4, layers=1, dropout=0.0)
+    predictor = Predictor(LinkModel(spec, generator(0)).eval(), ("a", "b", "c"), torch.eye(3), torch.tensor([[0], [1]]))
+    for found in (
+        predictor.recommend(torch.empty(0, dtype=torch.int64), 2),
+        predictor.recommend(torch.tensor([0]), 2, torch.empty(0, dtype=torch.int64)),
+    ):
+        assert [column.numel() for column in found] == [0, 0, 0]
+        assert [column.dtype for column in found] == [torch.int64, torch.int64, torch.float32]
 
 
 def test_score_keeps_the_file_s_columns_and_order(served: Path, predictor: Predictor) -> None:
