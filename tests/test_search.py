@@ -139,8 +139,19 @@ class TestWhatItMaySee:
 
     def test_too_small(self, graph: Graph, quick: Params) -> None:
         few = dataclasses.replace(graph, edges=graph.edges[:, :300])
-        with pytest.raises(InputError, match=r"data set tiny, setting production: what training may see is too small"):
+        with pytest.raises(
+            InputError, match=r"data set tiny, setting production: .*what training may see of it, is too small"
+        ):
             Problem.of(few, split_of(few, quick), quick.split, (0, 1))
+
+    @pytest.mark.parametrize("negatives", [0, 49])
+    def test_too_few_pairs_in_the_reported_split(self, graph: Graph, quick: Params, negatives: int) -> None:
+        split = split_of(graph, quick)
+        few = dataclasses.replace(split, test_negatives=split.test_negatives[:, :negatives])
+        with pytest.raises(
+            InputError, match=rf"setting production: .* 50 test pairs without an edge.* has {negatives}\."
+        ):
+            Problem.of(graph, few, quick.split, (0, 1))
 
     def test_it_is_written_and_read(self, graph: Graph, quick: Params, tmp_path: Path) -> None:
         problem = Problem.of(graph, split_of(graph, quick), quick.split, (3, 4))

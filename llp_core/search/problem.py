@@ -61,19 +61,20 @@ class Problem:
             seeds: at least two.
 
         Raises:
-            InputError: too few edges are left to split again.
+            InputError: the reported split is too small for its figures, or too few edges are left to split again.
         """
         if len(seeds) < 2:
             raise ValueError(f"seeds: expected at least two, got {list(seeds)}: one tells nothing of the noise")
         negatives = split.test_negatives.shape[1]
         problem = cls(inner_graph(graph, split), split.setting, inner_shares(params), tuple(seeds), negatives)
         try:
+            require_enough_pairs(split)
             for inner in problem.splits:
                 require_enough_pairs(inner)
         except ValueError as error:
             raise InputError(
-                f"data set {graph.name}, setting {split.setting}: what training may see is too small to be split "
-                f"again for a search. {error}."
+                f"data set {graph.name}, setting {split.setting}: it, or what training may see of it, is too small to "
+                f"be split again for a search. {error}."
             ) from None
         return problem
 
