@@ -103,7 +103,8 @@ class LinkSplit:
         setting: transductive, production or cold_start.
         is_new: bool [N]; a new node is unknown while training. All False in transductive.
         train_edges: int64 [2, E]; both learnt from and passed messages over while training.
-        valid_edges, valid_negatives: int64 [2, V]; among old nodes.
+        valid_edges: int64 [2, V]; among old nodes.
+        valid_negatives: int64 [2, V']; among old nodes, up to ten for each of the V.
         inference_edges: int64 [2, I]; what messages pass over when test edges are scored.
         test_edges: int64 [2, T].
         test_negatives: int64 [2, T']; shared by all groups of test edges.
@@ -239,8 +240,8 @@ class LatencyRow:
         method: teacher or a student's method.
         regime: "online" (a request of random pairs) or "offline" (all nodes encoded, all test pairs scored).
         pairs: in a request.
-        requests: how many were timed, after the first.
-        first_seconds: the first request, kept apart from the rest.
+        requests: how many were timed, after the first two.
+        first_seconds: the first request, kept apart; the second is not counted.
         p50_seconds, p95_seconds, p99_seconds: of the rest.
         faster_low, faster_high: 95 % interval of how many times faster than the reference it is, by medians; None
             for the reference itself, and where there is none.

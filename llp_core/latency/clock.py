@@ -22,7 +22,7 @@ class Answers:
 
     Attributes:
         first: seconds of its very first request, which may include what is done once (compiling, allocating).
-        seconds: float64 [R, n], of n requests in each of R rounds, after the first.
+        seconds: float64 [R, n], of n requests in each of R rounds, after the first two.
         memory_mb: the most that tensors took on a GPU during one request, all that lies there included, in 2**20
             bytes; None on a CPU, whose memory all methods share.
     """
