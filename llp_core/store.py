@@ -44,11 +44,12 @@ def new_folder(target: Path, made: Mapping[str, Any]) -> Iterator[Path]:
 def swapped_folder(target: Path) -> Iterator[Path]:
     """A new folder as `new_folder` gives it, that holds nothing but what is put there.
 
-    Between two renames `target` is nowhere: a process killed just then leaves `.NAME.former` and `.NAME.new`. Where it
-    is a link, what that leads to is replaced.
+    Between two renames `target` is nowhere: a process killed just then leaves `.NAME.former`, which the next call puts
+    back, and `.NAME.new`. Where `target` is a link, what that leads to is replaced.
     """
     target = target.resolve()
     temporary, former = target.with_name(f".{target.name}.new"), target.with_name(f".{target.name}.former")
+    _put_back(former, target)
     for leftover in (temporary, former):  # of a run that was killed
         shutil.rmtree(leftover, ignore_errors=True)
     temporary.mkdir(parents=True)
@@ -58,10 +59,15 @@ def swapped_folder(target: Path) -> Iterator[Path]:
             target.rename(former)
         temporary.rename(target)
     finally:
-        if former.exists() and not target.exists():  # interrupted between the two
-            former.rename(target)
+        _put_back(former, target)
         shutil.rmtree(temporary, ignore_errors=True)
         shutil.rmtree(former, ignore_errors=True)
+
+
+def _put_back(former: Path, target: Path) -> None:
+    """Undoes the first of two renames where something came between them."""
+    if former.exists() and not target.exists():
+        former.rename(target)
 
 
 def is_replaceable(path: Path, stage: str) -> bool:

@@ -53,6 +53,18 @@ class TestNewFolder:
         assert (tmp_path / "artefact/text").read_text() == "one"
         assert names(tmp_path) == ["artefact"]
 
+    def test_a_kill_between_its_renames_loses_nothing(self, tmp_path):
+        def fail() -> None:
+            with store.new_folder(tmp_path / "scores", {}):
+                raise RuntimeError("stop")
+
+        write(tmp_path / "scores", "one")
+        (tmp_path / "scores").rename(tmp_path / ".scores.former")
+        with pytest.raises(RuntimeError, match="stop"):
+            fail()
+        assert (tmp_path / "scores/text").read_text() == "one"
+        assert names(tmp_path) == ["scores"]
+
     def test_an_interrupt_between_its_renames_leaves_the_former_one(self, tmp_path, monkeypatch):
         write(tmp_path / "artefact", "one")
         rename = Path.rename
