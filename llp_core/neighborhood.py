@@ -55,6 +55,7 @@ def neighborhood(
     graph: CSR,
     fanouts: Sequence[int] | None = None,
     rng: torch.Generator | None = None,
+    replace: bool = False,
     hidden: Hidden | None = None,
 ) -> Neighborhood:
     """Gathers the neighbourhood of distinct nodes, on their device; vectorised, one pass a hop.
@@ -63,9 +64,11 @@ def neighborhood(
         seeds: int64 [S], distinct.
         layers: of the encoder, at least 1.
         graph: neighbours of every node.
-        fanouts: most neighbours drawn of each node, hop by hop from the seeds outwards, one a layer; uniform, none
-            twice. Without them, all neighbours.
+        fanouts: most neighbours drawn of each node, hop by hop from the seeds outwards, one a layer; uniform. Without
+            them, all neighbours.
         rng: of the draws, on any device; needed with `fanouts`.
+        replace: whether a neighbour may be drawn twice. If so, each node with neighbours draws exactly its fanout;
+            if not, one with no more neighbours than that gives all of them.
         hidden: edges that are left out, after the draw: a node may keep fewer neighbours than its fanout.
 
     Raises:
@@ -81,7 +84,7 @@ def neighborhood(
         if fanouts is None or rng is None:
             entries, count = _all_entries(nodes[-1], graph)
         else:
-            entries, count = _drawn_entries(nodes[-1], graph, fanouts[hop], rng)
+            entries, count = _drawn_entries(nodes[-1], graph, fanouts[hop], rng, replace)
         if hidden is not None:
             entries, count = _visible(entries, count, hidden)
         met.append(graph.neighbors[entries])
@@ -111,31 +114,42 @@ def _all_entries(nodes: Tensor, graph: CSR) -> tuple[Tensor, Tensor]:
     return _ranges(graph.offsets[nodes], counts), counts
 
 
-def _drawn_entries(nodes: Tensor, graph: CSR, fanout: int, rng: torch.Generator) -> tuple[Tensor, Tensor]:
+def _drawn_entries(
+    nodes: Tensor, graph: CSR, fanout: int, rng: torch.Generator, replace: bool
+) -> tuple[Tensor, Tensor]:
     """As `_all_entries`, at most `fanout` of each node."""
     degree = _degree_of(nodes, graph)
-    crowded = (degree > fanout).nonzero().flatten()
+    crowded = (degree > (0 if replace else fanout)).nonzero().flatten()
     counts = degree.index_fill(0, crowded, fanout)
     entries = _ranges(graph.offsets[nodes], counts)
     slots = (counts.cumsum(0) - counts)[crowded] + torch.arange(fanout, device=nodes.device)[:, None]
-    entries[slots] = graph.offsets[nodes[crowded]] + _draw(degree[crowded], fanout, rng)
+    draw = _draw_with_replacement if replace else _draw_without_replacement
+    entries[slots] = graph.offsets[nodes[crowded]] + draw(degree[crowded], fanout, rng)
     return entries, counts
 
 
-def _draw(sizes: Tensor, count: int, rng: torch.Generator) -> Tensor:
-    """int64 [count, M]: numbers from 0 to below each of int64 [M], none twice in a column, every set as likely.
+def _draw_with_replacement(sizes: Tensor, count: int, rng: torch.Generator) -> Tensor:
+    """int64 [count, M]: uniform numbers from 0 to below each of int64 [M]."""
+    return (_uniform(count, sizes, rng) * sizes).long()
+
+
+def _draw_without_replacement(sizes: Tensor, count: int, rng: torch.Generator) -> Tensor:
+    """As `_draw_with_replacement`, none twice in a column, every set as likely as any other.
 
     Floyd's algorithm for all columns at once: the i-th draw is from 0 up to and with size - count + i, and one that is
     there already is replaced by that bound, which cannot be there. What it costs does not grow with the sizes.
     """
     bound = (sizes - count + torch.arange(count, device=sizes.device)[:, None]).int()
-    shape = (count, sizes.numel())
-    uniform = torch.rand(shape, generator=rng, dtype=torch.float64, device=rng.device).to(sizes.device)
-    drawn = (uniform * (bound + 1)).int()
+    drawn = (_uniform(count, sizes, rng) * (bound + 1)).int()
     for number in range(1, count):
         repeated = (drawn[:number] == drawn[number]).any(0)
         drawn[number] = torch.where(repeated, bound[number], drawn[number])
     return drawn.long()
+
+
+def _uniform(count: int, like: Tensor, rng: torch.Generator) -> Tensor:
+    shape = (count, like.numel())
+    return torch.rand(shape, generator=rng, dtype=torch.float64, device=rng.device).to(like.device)
 
 
 def _visible(entries: Tensor, counts: Tensor, hidden: Hidden) -> tuple[Tensor, Tensor]:

@@ -83,32 +83,37 @@ def test_fanouts_above_every_degree_give_the_whole_neighborhood() -> None:
         assert torch.equal(own.neighbors, theirs.neighbors)
 
 
-def test_a_sample_is_of_the_nodes_own_neighbors() -> None:
+@pytest.mark.parametrize("replace", [False, True])
+def test_a_sample_is_of_the_nodes_own_neighbors(replace: bool) -> None:
     graph = random_graph()
-    found = neighborhood(torch.tensor([7, 150, 3]), 2, graph, (8, 3), generator(0))
+    found = neighborhood(torch.tensor([7, 150, 3]), 2, graph, (8, 3), generator(0), replace)
     assert found.nodes.unique().numel() == found.nodes.numel() == found.within[-1]
     assert torch.equal(found.degree, graph.degree[found.nodes])
     for place, (node, drawn) in enumerate(zip(found.nodes.tolist(), rows(found), strict=False)):
         fanout = 8 if place < 3 else 3
         theirs = graph.neighbors[graph.offsets[node] : graph.offsets[node + 1]].tolist()
         assert set(drawn) <= set(theirs)
-        assert len(set(drawn)) == len(drawn) == min(fanout, len(theirs))
+        if replace:
+            assert len(drawn) == fanout
+        else:
+            assert len(set(drawn)) == len(drawn) == min(fanout, len(theirs))
 
 
-def test_every_neighbor_is_as_likely() -> None:
+@pytest.mark.parametrize(("replace", "variance"), [(False, 5 / 12 * 7 / 12), (True, 5 / 12 * 11 / 12)])
+def test_every_neighbor_is_as_likely(replace: bool, variance: float) -> None:
     hubs = 20_000  # each with nodes 0 to 11 for neighbours
     offsets = torch.cat((torch.zeros(12, dtype=torch.int64), torch.arange(hubs + 1) * 12))
     graph = CSR(offsets, torch.arange(12).repeat(hubs))
     seeds = torch.arange(12, 12 + hubs)
-    found = neighborhood(seeds, 1, graph, (5,), generator(0))
+    found = neighborhood(seeds, 1, graph, (5,), generator(0), replace)
     drawn = found.nodes[found.blocks[0].neighbors].view(hubs, 5)
     counts = torch.bincount(drawn.flatten(), minlength=12)
-    variance = 5 / 12 * 7 / 12
     # The sum of 12 squared deviations, each in units of its variance: 12/11 of chi-square with 11 degrees of freedom.
     assert (counts - hubs * 5 / 12).square().sum() / (hubs * variance) < 12 / 11 * 31.3  # 0.1 %
     chosen = torch.zeros(hubs, 12).scatter_(1, drawn, 1.0)
     together = (chosen.T @ chosen)[torch.triu(torch.ones(12, 12), 1).bool()] / hubs
-    assert (together - 5 * 4 / (12 * 11)).abs().max() < 0.01  # four standard deviations: no set is favoured
+    likely = 5 * 4 / (12 * 11) if not replace else 1 - 2 * (11 / 12) ** 5 + (10 / 12) ** 5
+    assert (together - likely).abs().max() < 0.01  # four standard deviations: no set is favoured
 
 
 def test_hidden_edges_are_never_drawn() -> None:
