@@ -43,15 +43,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--setting", choices=SETTINGS, default="production")
     parser.add_argument("--splits", type=int, default=2, help="inner splits, at least 2")
-    parser.add_argument("--epochs", type=int, help="of a training, at most: an epoch of a large graph has many steps")
     parser.add_argument("--dataset", action="append", help=f"default: {', '.join(DATASETS)}")
     parser.add_argument("--method", action="append", choices=METHODS, help="default: all")
     parser.add_argument("--candidate", action="append", choices=list(CANDIDATES), help="default: all")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     params = load_params(paths.PARAMS)
-    if arguments.epochs is not None:
-        params = with_values(params, {f"{part}.max_epochs": arguments.epochs for part in ("teacher", "student")})
     datasets = arguments.dataset or DATASETS
     chosen = {name: CANDIDATES[name] for name in arguments.candidate or CANDIDATES}
     found: dict[str, dict[str, dict[str, float]]] = {}
@@ -70,8 +67,7 @@ def main() -> None:
             name = best_over_others(own, dataset)
             lost = max(other[dataset] for other in own.values()) - own[name][dataset]
             print(f"left out {dataset:<11}{name:>14}, {lost:.1f} below the best one there")
-    about = {"setting": arguments.setting, "splits": arguments.splits, "epochs": arguments.epochs}
-    print(json.dumps({**about, "scores": found}))
+    print(json.dumps({"setting": arguments.setting, "splits": arguments.splits, "scores": found}))
 
 
 def best_over_others(found: Scores, left_out: str) -> str:

@@ -123,12 +123,13 @@ def _predictor(version: int | None, setting: Setting, nodes: Path | None) -> "Pr
 def _require_output(path: Path | None) -> None:
     from llp_core.datasets.tables import SUFFIXES
 
-    if path is not None and (path.suffix not in SUFFIXES or path.is_dir()):
+    if path is None:
+        return
+    if path.suffix not in SUFFIXES or path.is_dir():
         raise InputError(f"{path}: expected a file that ends in {' or '.join(SUFFIXES)}.")
-    if path is not None:
-        there = next(folder for folder in path.absolute().parents if folder.exists())
-        if not (there.is_dir() and os.access(there, os.W_OK)):
-            raise InputError(f"{path}: {there} is no folder that can be written to. Name another.")
+    there = next(folder for folder in path.absolute().parents if folder.exists())
+    if not (there.is_dir() and os.access(there, os.W_OK)):
+        raise InputError(f"{path}: {there} is no folder that can be written to. Name another.")
 
 
 def _write(frame: "pd.DataFrame", path: Path | None) -> None:

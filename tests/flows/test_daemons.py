@@ -6,6 +6,7 @@ import sys
 import pytest
 
 from flows.daemons import Daemon, wait_until
+from flows.server import standing
 from llp_core.errors import InputError, LLPError
 
 SLEEP = [sys.executable, "-c", "import time; print('started', flush=True); time.sleep(600)"]
@@ -112,3 +113,14 @@ def test_one_that_is_never_ready(daemon):
     daemon.start(SLEEP, os.environ)
     with pytest.raises(LLPError, match="not ready after 1 seconds"):
         daemon.wait_for(lambda: False, 1)
+
+
+@pytest.mark.parametrize("text", ["{", '{"port": 1}', "[]"])
+def test_a_note_of_the_server_that_is_damaged_tells_what_to_do(tmp_path, monkeypatch, text):
+    monkeypatch.setenv("PREFECT_HOME", str(tmp_path))
+    assert standing() is None
+    (tmp_path / "server.json").write_text(text)
+    with pytest.raises(
+        InputError, match=f"{tmp_path}/server.json: it does not say where .* Remove it, then `llp server"
+    ):
+        standing()

@@ -16,8 +16,6 @@ from served_project import EVENTS, PATIENCE, Served, served
 from untuned_params import copy_untuned
 
 from flows.daemons import wait_until
-from flows.server import standing
-from llp_core.errors import InputError
 
 pytestmark = pytest.mark.slow
 
@@ -219,17 +217,6 @@ def test_the_number_of_another_process_is_not_taken_for_the_servers(unserved):
         (home / f"{name}.lock").write_text(str(os.getpid()))
     assert "The server is down" in unserved.llp("server", "status").stderr
     assert unserved.llp("server", "down").stdout == "It was down already.\n"  # and this test still runs
-
-
-@pytest.mark.parametrize("text", ["{", '{"port": 1}', "[]"])
-def test_a_note_of_the_server_that_is_damaged_tells_what_to_do(tmp_path, monkeypatch, text):
-    monkeypatch.setenv("PREFECT_HOME", str(tmp_path))
-    assert standing() is None
-    (tmp_path / "server.json").write_text(text)
-    with pytest.raises(
-        InputError, match=f"{tmp_path}/server.json: it does not say where .* Remove it, then `llp server"
-    ):
-        standing()
 
 
 def test_a_cron_fires_within_two_minutes(tmp_path):

@@ -1,5 +1,6 @@
 """Whole trainings: they learn, stop in time, repeat to the last bit, and go on where they were killed."""
 
+import dataclasses
 import shutil
 from pathlib import Path
 
@@ -38,6 +39,18 @@ def student(training_graph, lessons, student_params, run_params, tmp_path):
         return train_student(training_graph, method, lessons, params, run_params, workspace)
 
     return train
+
+
+def note_epochs(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The numbers of the epochs that are trained from now on."""
+    epochs: list[int] = []
+    train_epoch = runs.Trainer._train_epoch
+    monkeypatch.setattr(
+        runs.Trainer,
+        "_train_epoch",
+        lambda self, epoch, progress: epochs.append(epoch) or train_epoch(self, epoch, progress),
+    )
+    return epochs
 
 
 @pytest.mark.parametrize("encoder", ["sage", "gcn"])
@@ -119,13 +132,7 @@ def test_a_killed_training_ends_with_the_very_same_weights(
         patch.setattr(Progress, "advance", advance_then_die)
         with pytest.raises(KilledError):
             student(**changes)
-    epochs = []
-    train_epoch = runs.Trainer._train_epoch
-    monkeypatch.setattr(
-        runs.Trainer,
-        "_train_epoch",
-        lambda self, epoch, progress: epochs.append(epoch) or train_epoch(self, epoch, progress),
-    )
+    epochs = note_epochs(monkeypatch)
     resumed = student(**changes)
     assert epochs == list(range(killed_after, 12))
     assert same(whole.model, resumed.model)
@@ -145,14 +152,14 @@ def test_a_checkpoint_of_other_settings_is_of_no_use(student, tmp_path) -> None:
 
 
 def test_a_checkpoint_of_other_first_weights_is_of_no_use(
-    training_graph, contexts, scores, student_params, run_params, tmp_path
+    training_graph, lessons, student_params, run_params, tmp_path
 ) -> None:
     params = student_params.model_copy(update={"start": "decoder", "max_epochs": 5})
-    spec = ModelSpec(encoder="sage", features=training_graph.features.shape[1], hidden=16, layers=2, dropout=0.5)
 
-    def trained(teacher: int, folder: str) -> LinkModel:
-        lessons = Lessons(contexts, scores, LinkModel(spec, generator(teacher, "teacher")))
-        return train_student(training_graph, "llp", lessons, params, run_params, tmp_path / folder).model
+    def trained(seed: int, folder: str) -> LinkModel:
+        teacher = LinkModel(lessons.teacher.spec, generator(seed, "teacher"))
+        taught = dataclasses.replace(lessons, teacher=teacher)
+        return train_student(training_graph, "llp", taught, params, run_params, tmp_path / folder).model
 
     first = trained(0, "one")
     second = trained(1, "one")
@@ -163,13 +170,7 @@ def test_a_checkpoint_of_other_first_weights_is_of_no_use(
 @pytest.mark.parametrize("what", ["llp_core.training.runs.__version__", "torch.__version__"])
 def test_a_checkpoint_of_another_version_is_of_no_use(what: str, student, monkeypatch) -> None:
     student(max_epochs=5)
-    epochs = []
-    train_epoch = runs.Trainer._train_epoch
-    monkeypatch.setattr(
-        runs.Trainer,
-        "_train_epoch",
-        lambda self, epoch, progress: epochs.append(epoch) or train_epoch(self, epoch, progress),
-    )
+    epochs = note_epochs(monkeypatch)
     monkeypatch.setattr(what, "0.0.1")
     student(max_epochs=5)
     assert epochs == list(range(5))
