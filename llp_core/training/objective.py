@@ -59,7 +59,8 @@ class Objective:
         edges: int64 [2, E], the training edges, on the CPU.
         num_nodes: A.
         weights: loss -> weight; a loss of weight 0 is not computed.
-        negatives: pairs without an edge for each training edge of a step, where there are as many.
+        negatives: pairs without an edge that the label loss draws for each training edge of a step, where there are
+            as many.
         teaching: None for a teacher.
         rng: CPU generator of the sampled pairs without an edge.
     """
@@ -82,19 +83,20 @@ class Objective:
         return {name for name, weight in self.weights.items() if weight > 0}
 
     def pairs(self, step: Step) -> Tensor:
-        """int64 [2, P]: a step's edges, then pairs without one, drawn anew; none where no loss sees pairs."""
-        if not self._active & {"label", "logit"}:
+        """int64 [2, P]: a step's edges, then pairs without one, drawn anew: what the label loss sees, or none."""
+        if "label" not in self._active:
             return self.edges[:, :0]
         return torch.cat((self.edges[:, step.edges], self._negatives(step)), dim=1)
 
     def nodes(self, step: Step, pairs: Tensor) -> Tensor:
         """int64, ascending: the nodes whose representations a step with these pairs needs."""
         needed = [pairs.flatten()]
+        if "logit" in self._active:
+            needed.append(self._scored_pairs(step).flatten())
         if self._active - {"label", "logit"}:
             needed.append(step.anchors)
         if self._active & {"rank", "distribution"}:
-            contexts = self._taught.contexts
-            needed.append(contexts.nodes[step.epoch % contexts.rounds, step.anchors].flatten().long())
+            needed.append(self._taught.contexts.nodes[self._round(step), step.anchors].flatten().long())
         return distinct(torch.cat(needed), self.num_nodes)
 
     def chunks(self, decoder: TrainingDecoder, step: Step, pairs: Tensor) -> Iterator[Shares]:
@@ -106,8 +108,10 @@ class Objective:
             pairs: of the step (see `pairs`).
         """
         active = self._active
-        if active & {"label", "logit"}:
-            yield from self._pair_chunks(decoder, step, pairs, active)
+        if "label" in active:
+            yield from self._label_chunks(decoder, step, pairs)
+        if "logit" in active:
+            yield from self._logit_chunks(decoder, step)
         if active & {"rank", "distribution"}:
             yield from self._context_chunks(decoder, step, active)
         if "representation" in active:
@@ -115,48 +119,40 @@ class Objective:
             target = self._taught.scores.representations[step.anchors].to(own.device)
             yield {"representation": representation_loss(own, target)}
 
-    def _pair_chunks(self, decoder: TrainingDecoder, step: Step, pairs: Tensor, active: set[str]) -> Iterator[Shares]:
+    def _label_chunks(self, decoder: TrainingDecoder, step: Step, pairs: Tensor) -> Iterator[Shares]:
         labels = torch.zeros(pairs.shape[1])
         labels[: step.edges.numel()] = 1
-        teacher = self._teacher_logits(step) if "logit" in active else None
-        for chunk in torch.split(torch.arange(pairs.shape[1]), max(1, _elements_at_once(decoder) // decoder.width)):
-            share = chunk.numel() / pairs.shape[1]
-            logits = decoder.pairs(pairs[:, chunk].to(decoder.device))
-            losses = {}
-            if "label" in active:
-                losses["label"] = share * label_loss(logits, labels[chunk].to(logits.device))
-            if teacher is not None:
-                losses["logit"] = share * logit_loss(logits, teacher[chunk].to(logits.device))
-            yield losses
+        for chunk, share, logits in _decoded(decoder, pairs):
+            yield {"label": share * label_loss(logits, labels[chunk].to(logits.device))}
+
+    def _logit_chunks(self, decoder: TrainingDecoder, step: Step) -> Iterator[Shares]:
+        scores = self._taught.scores
+        teacher = torch.cat((scores.edge_logits[step.edges], scores.negative_logits[self._round(step), step.edges]))
+        for chunk, share, logits in _decoded(decoder, self._scored_pairs(step)):
+            yield {"logit": share * logit_loss(logits, teacher[chunk].to(logits.device))}
+
+    def _scored_pairs(self, step: Step) -> Tensor:
+        """int64 [2, 2 B]: a step's edges, and as many pairs without an edge that the teacher scored."""
+        negatives = self._taught.scores.negatives[self._round(step)][:, step.edges]
+        return torch.cat((self.edges[:, step.edges], negatives.long()), dim=1)
 
     def _negatives(self, step: Step) -> Tensor:
-        """New ones each step; for logit matching those that the teacher scored, so that both losses see the same."""
-        if self.weights.get("logit", 0) > 0:
-            scored = self._taught.scores.negatives
-            drawn = scored[self._rounds(step)[:, None], :, step.edges]  # [rounds, edges, 2]
-            return drawn.long().flatten(0, 1).T
         count = step.edges.numel()
         possible = possible_pairs(self._known, self.num_nodes)
         return draw_negatives(self._known, self.num_nodes, max(count, min(self.negatives * count, possible)), self.rng)
 
-    def _rounds(self, step: Step) -> Tensor:
-        """int64 [`negatives`]: the rounds of the teacher's pairs that an epoch takes, in turn."""
-        first = step.epoch * self.negatives
-        return torch.arange(first, first + self.negatives) % self._taught.scores.negatives.shape[0]
+    def _round(self, step: Step) -> int:
+        """Which round of contexts and of scored pairs an epoch takes, in turn."""
+        return step.epoch % self._taught.contexts.rounds
 
     @cached_property
     def _known(self) -> Tensor:
         return pair_keys(self.edges, self.num_nodes).sort().values
 
-    def _teacher_logits(self, step: Step) -> Tensor:
-        scores = self._taught.scores
-        negative = scores.negative_logits[self._rounds(step)[:, None], step.edges]
-        return torch.cat((scores.edge_logits[step.edges], negative.flatten()))
-
     def _context_chunks(self, decoder: TrainingDecoder, step: Step, active: set[str]) -> Iterator[Shares]:
         teaching = self._taught
         contexts = teaching.contexts
-        round_number = step.epoch % contexts.rounds
+        round_number = self._round(step)
         size = contexts.nodes.shape[2]
         widest = size * max(decoder.width, size if "rank" in active else 0)
         for anchors in torch.split(step.anchors, max(1, _elements_at_once(decoder) // widest)):
@@ -172,6 +168,12 @@ class Objective:
             if "distribution" in active:
                 losses["distribution"] = share * distribution_loss(own, teacher, teaching.temperature)
             yield losses
+
+
+def _decoded(decoder: TrainingDecoder, pairs: Tensor) -> Iterator[tuple[Tensor, float, Tensor]]:
+    """Pairs in chunks: which they are, their share of all, and their logits."""
+    for chunk in torch.split(torch.arange(pairs.shape[1]), max(1, _elements_at_once(decoder) // decoder.width)):
+        yield chunk, chunk.numel() / pairs.shape[1], decoder.pairs(pairs[:, chunk].to(decoder.device))
 
 
 def _elements_at_once(decoder: TrainingDecoder) -> int:

@@ -106,7 +106,9 @@ def test_samples_hide_the_predicted_edges(sampled, training_graph: TrainingGraph
     assert min(seen) > 0
 
 
-@pytest.mark.parametrize("weights", [{"label": 1.0}, {"rank": 1.0, "distribution": 1.0}, {"representation": 1.0}])
+@pytest.mark.parametrize(
+    "weights", [{"label": 1.0}, {"logit": 1.0}, {"rank": 1.0, "distribution": 1.0}, {"representation": 1.0}]
+)
 def test_a_student_that_encodes_what_a_step_needs_gets_the_same_gradients(
     weights, training_graph, contexts, scores, monkeypatch
 ) -> None:

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from llp_core.losses import distribution_loss, label_loss, rank_loss
+from llp_core.losses import distribution_loss, rank_loss
 from llp_core.models import LinkModel, ModelSpec
 from llp_core.sampling import generator
 from llp_core.training import objective as module
@@ -70,20 +70,17 @@ def test_context_losses_use_the_round_of_the_epoch(match, training_graph, contex
     assert found["distribution"] == pytest.approx(distribution_loss(own, teacher, 1.0).item(), rel=1e-5)
 
 
-@pytest.mark.parametrize("rounds", [[1], [2, 0]])  # epoch 4 of 3 rounds, one or two of them each
-def test_logit_matching_sees_the_pairs_of_the_label_loss(
-    rounds, training_graph, contexts, scores, model, hidden
+def test_logit_matching_sees_scored_pairs_and_the_label_loss_new_ones(
+    training_graph, contexts, scores, model, hidden
 ) -> None:
-    weights = {"label": 1.0, "logit": 1.0}
-    objective = make(training_graph, contexts, scores, weights, negatives=len(rounds))
+    objective = make(training_graph, contexts, scores, {"label": 1.0, "logit": 1.0}, negatives=2)
     found = totals(objective, model, hidden, STEP)
-    drawn = [scores.negatives[number][:, STEP.edges].long() for number in rounds]
-    logits = model.decode(hidden, torch.cat((training_graph.edges[:, STEP.edges], *drawn), dim=1))
-    labels = torch.cat((torch.ones(80), torch.zeros(80 * len(rounds))))
-    of_drawn = [scores.negative_logits[number, STEP.edges] for number in rounds]
-    teacher = torch.cat((scores.edge_logits[STEP.edges], *of_drawn))
-    assert found["label"] == pytest.approx(label_loss(logits, labels).item(), rel=1e-5)
+    edges = training_graph.edges[:, STEP.edges]
+    logits = model.decode(hidden, torch.cat((edges, scores.negatives[1][:, STEP.edges].long()), dim=1))
+    teacher = torch.cat((scores.edge_logits[STEP.edges], scores.negative_logits[1, STEP.edges]))  # epoch 4 of 3 rounds
     assert found["logit"] == pytest.approx((logits.sigmoid() - teacher.sigmoid()).square().mean().item(), rel=1e-5)
+    alone = make(training_graph, contexts, scores, {"label": 1.0}, negatives=2)
+    assert found["label"] == totals(alone, model, hidden, STEP)["label"]
 
 
 def test_label_negatives_are_no_edges_whatever_the_order_of_edges() -> None:
