@@ -10,6 +10,7 @@ import yaml
 from llp_core.config import Params
 from llp_core.errors import InputError
 from llp_core.names import METHODS, SETTINGS, TEACHER
+from llp_core.paper import plan
 from llp_core.paper.plan import ALL_METHODS, PLAN, STUDENT_ORDER, Cell, Job, group_of, plan_jobs, settings_text
 
 
@@ -126,6 +127,11 @@ class TestSettingsText:
         current = getattr(job.params, section)
         assert all(getattr(current, key) != value for key, value in values.items())
         assert self.changed(job, section, **values) == methods
+
+    def test_a_method_whose_own_code_changed_is_measured_anew(self, job: Job, monkeypatch) -> None:
+        before = {cell: settings_text(job, cell) for cell in job.cells}
+        monkeypatch.setattr(plan, "REVISIONS", {**plan.REVISIONS, "rank": 99})
+        assert {cell.method for cell in job.cells if settings_text(job, cell) != before[cell]} == {"rank"}
 
     def test_it_is_json(self, job: Job) -> None:
         found = json.loads(settings_text(job, next(cell for cell in job.cells if cell.method == "llp")))
