@@ -1,7 +1,6 @@
 """Retraining: new data in, the pipeline, the gate, promotion. What was found and decided is seen in Prefect's page."""
 
 import logging
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -23,7 +22,7 @@ from llp_core.gate import Verdict, judge
 from llp_core.gate.rules import require_judgeable
 from llp_core.live import IngestReport, current_version, ingest
 from llp_core.live.records import INCOMING, LIVE
-from llp_core.locks import locked
+from llp_core.locks import HeldError, locked
 from llp_core.paths import PARAMS, REPORT, RETRAINING
 from llp_core.registry import champion, promote, read_version, register, settle
 from llp_core.retraining import decided, drift_since_champion, keep_decision
@@ -78,12 +77,11 @@ def retrain() -> Any:
 
 
 def _alone(root: Path) -> Retraining:
-    with ExitStack() as held:
-        try:
-            held.enter_context(locked(root / RETRAINING.with_name(".retrain.lock"), wait=False))
-        except BlockingIOError:  # which in what follows would mean something else
-            return Retraining("another retraining is running", "It holds data/.retrain.lock.")
-        return _retrain(root)
+    try:
+        with locked(root / RETRAINING.with_name(".retrain.lock"), "It holds data/.retrain.lock."):
+            return _retrain(root)
+    except HeldError as error:
+        return Retraining("another retraining is running", str(error))
 
 
 def _retrain(root: Path) -> Retraining:

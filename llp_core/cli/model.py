@@ -17,21 +17,32 @@ app = typer.Typer(help="Judge, promote, compare or roll back versions of the mod
 
 @app.command("list")
 def list_() -> None:
-    """List the versions, with Hits@20 of the served method on all test edges of each setting."""
+    """List the versions, with Hits@20 of the served method on all test edges of each setting.
+
+    One that cannot be read is listed as damaged, and its fault ends the command.
+    """
     from llp_core.names import SETTINGS
     from llp_core.registry import champion, figures_of, numbers, read_version
 
     root = project_root()
     in_use = champion(root)
     typer.echo(f"{'':<8}{'version':>7}  {'made':<20}  {'data':<16}" + "".join(f"{name:>14}" for name in SETTINGS))
+    faults = []
     for number in numbers(root):
-        version, figures = read_version(root, number), figures_of(root, number)
+        try:
+            version, figures = read_version(root, number), figures_of(root, number)
+        except InputError as error:
+            faults.append(error)
+            typer.echo(f"{'damaged':<8}{number:>7}")
+            continue
         data = version.data.name + (f" {version.data.version}" if version.data.version is not None else "")
         shown = (f"{100 * figures.get(f'{name} all hits_at_20', float('nan')):.1f}" for name in SETTINGS)
         mark = "in use" if in_use and in_use.version == number else ""
         typer.echo(f"{mark:<8}{number:>7}  {version.made:<20}  {data:<16}" + "".join(f"{each:>14}" for each in shown))
     if in_use is None:
         typer.echo("No model is in use. `llp model promote` judges what the last run left.")
+    if faults:
+        raise faults[0]
 
 
 @app.command()

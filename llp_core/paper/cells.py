@@ -1,8 +1,6 @@
 """The results on disk: a JSON file for each finished cell, and the Parquet file that is committed."""
 
-import fcntl
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -134,19 +132,3 @@ def current_rows(
             else:
                 stale.add(cell)
     return rows, stale - rows.keys()
-
-
-@contextmanager
-def only_one(folder: Path) -> Iterator[None]:
-    """Keeps a second run off the folder while the block runs.
-
-    Raises:
-        InputError: another run is at work there.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise InputError(f"{folder}: another `llp run-flow paper` is at work here. Wait until it ends.") from None
-        yield

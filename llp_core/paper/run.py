@@ -9,6 +9,7 @@ from pathlib import Path
 
 from llp_core.config import Params
 from llp_core.git import WRITTEN_BY_RUNS, git_state
+from llp_core.locks import locked
 from llp_core.machine import machine
 from llp_core.paper.cells import (
     FOLDER,
@@ -16,7 +17,6 @@ from llp_core.paper.cells import (
     Row,
     cell_path,
     current_rows,
-    only_one,
     read_cells,
     read_rows,
     write_rows,
@@ -74,7 +74,7 @@ def run_paper(jobs: Sequence[Job], params: Params) -> Iterator[Standing]:
     settings = {group_of(cell): settings_text(job, cell) for job in jobs for cell in job.cells}
     planned = frozenset(cell for job in jobs for cell in job.cells)
     failures: dict[str, str] = {}
-    with only_one(FOLDER):
+    with locked(FOLDER / "lock", f"{FOLDER}: another `llp run-flow paper` is at work here. Wait until it ends."):
         rows, stale = current_rows((read_rows(RESULTS), read_cells(FOLDER)), settings)
         if stale:
             count = Counter(f"{cell.dataset}, {cell.setting}, {cell.method}" for cell in stale)

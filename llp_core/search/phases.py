@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean, stdev
@@ -142,16 +141,12 @@ def search(
     problem = Problem.of(graph, split, params.split, seeds)
     untuned, own = params.model_copy(update={"tuned": TunedParams.nothing()}), params.of(split.setting)
     current = {key: value_of(own, key) for key in flat(getattr(params.tuned, split.setting).model_dump())}
-    with ExitStack() as held:
-        try:
-            held.enter_context(locked(folder / "search.lock", wait=False))
-        except BlockingIOError:  # which in what follows would mean something else
-            raise InputError(f"{folder}: another search is at work there. Wait until it ends, or end it.") from None
+    with locked(folder / "search.lock", f"{folder}: another search is at work there. Wait until it ends, or end it."):
         problem.write(folder / "problem")
         storage = open_storage(folder / "trials.journal")
         count = workers or default_workers(params.run)
-        processes = held.enter_context(Workers(count, folder, params.run.threads))
-        return _Search(problem, untuned, current, published or {}, storage, processes).run(phases, trials)
+        with Workers(count, folder, params.run.threads) as processes:
+            return _Search(problem, untuned, current, published or {}, storage, processes).run(phases, trials)
 
 
 def default_workers(run: RunParams) -> int:

@@ -8,7 +8,7 @@ import pytest
 from paper_rows import row
 
 from llp_core.errors import InputError
-from llp_core.paper.cells import cell_path, current_rows, only_one, read_cells, read_rows, write_cell, write_rows
+from llp_core.paper.cells import cell_path, current_rows, read_cells, read_rows, write_cell, write_rows
 from llp_core.paper.plan import Cell, group_of
 
 FIRST = Cell("cora", "production", "llp", 234, 0)
@@ -78,11 +78,3 @@ class TestCurrentRows:
     def test_the_last_of_several_counts(self) -> None:
         committed, own = {FIRST: row(FIRST, 0.1)}, {FIRST: row(FIRST, 0.2)}
         assert current_rows([committed, own], {group_of(FIRST): "{}"}) == (own, set())
-
-
-def test_one_run_at_a_time(tmp_path: Path) -> None:
-    refused = pytest.raises(InputError, match="another `llp run-flow paper` is at work")
-    with only_one(tmp_path / "new"), refused, only_one(tmp_path / "new"):
-        pass
-    with only_one(tmp_path / "new"):
-        pass

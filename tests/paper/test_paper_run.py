@@ -11,6 +11,8 @@ import pytest
 from paper_rows import row
 
 from llp_core.config import Params
+from llp_core.errors import InputError
+from llp_core.locks import locked
 from llp_core.names import TEACHER
 from llp_core.paper.cells import FOLDER, RESULTS, cell_path, read_rows, write_rows
 from llp_core.paper.page import PAGE
@@ -61,6 +63,12 @@ def test_nothing_is_run_twice(project: Path, quick: Params, jobs: list[Job], mon
     standings = list(run_paper(jobs, quick))
     assert standings[-1].done == standings[-1].planned == set(jobs[0].cells)
     assert RESULTS.read_bytes() == before
+
+
+def test_one_run_at_a_time(project: Path, quick: Params, jobs: list[Job]) -> None:
+    refused = pytest.raises(InputError, match="another `llp run-flow paper` is at work here")
+    with locked(FOLDER / "lock"), refused:
+        next(run_paper(jobs, quick))
 
 
 def test_other_settings_are_run_again(

@@ -63,7 +63,18 @@ def test_versions_of_another_release_are_listed(two: Path) -> None:
     assert before[0] == "1"
     assert float(before[-1]) > 0
     path.write_text("gate: {}")
-    failing(InputError, "models/v0001/params.yaml: it does not say which method is served", "list")
+    _, before, after = failing(
+        InputError, "models/v0001/params.yaml: it does not say which method is served", "list"
+    ).splitlines()
+    assert before.split() == ["damaged", "1"]
+    assert after.split()[:3] == ["in", "use", "2"]
+
+
+def test_versions_are_listed_beside_one_that_lacks_its_figures(two: Path) -> None:
+    (two / "models/v0002/production/metrics.json").unlink()
+    _, before, after = failing(InputError, "models/v0002/production/metrics.json", "list").splitlines()
+    assert before.split()[0] == "1"
+    assert after.split() == ["damaged", "2"]
 
 
 @pytest.mark.parametrize("command", ["list", "show", "history", "diff 1 2", "judge", "promote 1", "rollback", "pull"])
