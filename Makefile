@@ -37,7 +37,7 @@ check: $(INSTALLED) ## format, lint, types, and dead links in the docs
 $(INSTALLED): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Python 3.11 or newer is needed, and \`$(PYTHON)\` is not: make setup PYTHON=<path of one>" >&2; exit 1; }
-	@echo "Installing into $(VENV): about 2 GB, a few minutes"
+	@echo "Installing into $(VENV): about 2 GB, and more with CUDA (docs/operating.md); a few minutes"
 	@$(PYTHON) -m venv $(VENV)
 	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@
