@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from flows.daemons import wait_until
 from llp_core.locks import HeldError, locked
 
 
@@ -19,8 +20,7 @@ def test_who_waits_says_so_and_comes_next(tmp_path: Path, caplog: pytest.LogCapt
     with caplog.at_level(logging.INFO), ThreadPoolExecutor(1) as threads:
         with locked(path):
             waiting = threads.submit(second)
-            while not caplog.messages and not waiting.done():
-                pass
+            assert wait_until(lambda: bool(caplog.messages), seconds=10)
             order.append("first")
         waiting.result(timeout=10)
     assert order == ["first", "second"]

@@ -15,8 +15,8 @@ from llp_core.tuned import for_dataset
 
 REVISION = 2
 """Raised when the code of splits, training or metrics changes so that cells measured before no longer compare."""
-REVISIONS: Mapping[str, int] = {"logit": 3}
-"""The same of a method, where its code alone changed."""
+OWN_REVISIONS: Mapping[str, int] = {"logit": 1}
+"""How often that happened to one method alone, on top of `REVISION`."""
 
 ALL_METHODS: tuple[str, ...] = (TEACHER, *METHODS)
 STUDENT_ORDER: tuple[Method, ...] = ("label", "llp", "logit", "rank", "distribution", "representation")
@@ -164,7 +164,7 @@ def settings_text(job: Job, cell: Cell) -> str:
     params, transductive = job.params, cell.setting == "transductive"
     shares = params.split.transductive if transductive else params.split.production
     used: dict[str, object] = {
-        "revision": REVISIONS.get(cell.method, REVISION),
+        "revision": REVISION + OWN_REVISIONS.get(cell.method, 0),
         "precision": params.run.precision,
         "split": shares.model_dump(mode="json"),
     }

@@ -130,8 +130,13 @@ class TestSettingsText:
 
     def test_a_method_whose_own_code_changed_is_measured_anew(self, job: Job, monkeypatch) -> None:
         before = {cell: settings_text(job, cell) for cell in job.cells}
-        monkeypatch.setattr(plan, "REVISIONS", {**plan.REVISIONS, "rank": 99})
+        monkeypatch.setattr(plan, "OWN_REVISIONS", {**plan.OWN_REVISIONS, "rank": 1})
         assert {cell.method for cell in job.cells if settings_text(job, cell) != before[cell]} == {"rank"}
+
+    def test_where_all_code_changed_every_method_is(self, job: Job, monkeypatch) -> None:
+        before = {cell: settings_text(job, cell) for cell in job.cells}
+        monkeypatch.setattr(plan, "REVISION", plan.REVISION + 1)
+        assert all(settings_text(job, cell) != before[cell] for cell in job.cells)
 
     def test_it_is_json(self, job: Job) -> None:
         found = json.loads(settings_text(job, next(cell for cell in job.cells if cell.method == "llp")))
