@@ -19,7 +19,7 @@ app = typer.Typer(help="Judge, promote, compare or roll back versions of the mod
 def list_() -> None:
     """List the versions, with Hits@20 of the served method on all test edges of each setting.
 
-    One that cannot be read is listed as damaged, and its fault ends the command.
+    One that cannot be read is listed as damaged, and the faults of all such end the command.
     """
     from llp_core.names import SETTINGS
     from llp_core.registry import champion, figures_of, numbers, read_version
@@ -27,12 +27,12 @@ def list_() -> None:
     root = project_root()
     in_use = champion(root)
     typer.echo(f"{'':<8}{'version':>7}  {'made':<20}  {'data':<16}" + "".join(f"{name:>14}" for name in SETTINGS))
-    faults = []
+    faults: list[str] = []
     for number in numbers(root):
         try:
             version, figures = read_version(root, number), figures_of(root, number)
         except InputError as error:
-            faults.append(error)
+            faults.append(str(error))
             typer.echo(f"{'damaged':<8}{number:>7}")
             continue
         data = version.data.name + (f" {version.data.version}" if version.data.version is not None else "")
@@ -42,7 +42,7 @@ def list_() -> None:
     if in_use is None:
         typer.echo("No model is in use. `llp model promote` judges what the last run left.")
     if faults:
-        raise faults[0]
+        raise InputError(" ".join(faults))
 
 
 @app.command()

@@ -75,6 +75,10 @@ def test_versions_are_listed_beside_one_that_lacks_its_figures(two: Path) -> Non
     _, before, after = failing(InputError, "models/v0002/production/metrics.json", "list").splitlines()
     assert before.split()[0] == "1"
     assert after.split() == ["damaged", "2"]
+    (two / "models/v0001/params.yaml").write_text("gate: {}")
+    for fault in ("models/v0001/params.yaml: ", "models/v0002/production/metrics.json"):
+        told = failing(InputError, fault, "list").splitlines()[1:]
+        assert [line.split() for line in told] == [["damaged", "1"], ["damaged", "2"]]
 
 
 @pytest.mark.parametrize("command", ["list", "show", "history", "diff 1 2", "judge", "promote 1", "rollback", "pull"])
