@@ -41,9 +41,13 @@ def test_what_is_committed_holds(path: Path, params: Params) -> None:
     assert held == [setting for setting in SETTINGS if setting in held or path.stem == "default"]
 
 
-def test_the_defaults_change_nothing_yet() -> None:
-    """Their head, docs/cli.md and the help of `llp run-flow full` say so."""
-    assert tuned_settings("files") == dict.fromkeys(SETTINGS, EMPTY)
+def test_the_defaults_are_what_docs_tuning_says(params: Params) -> None:
+    assert tuned_settings("files")["transductive"] == EMPTY
+    for setting in ("production", "cold_start"):
+        found = for_dataset(params, "files").of(setting)
+        for section in (found.teacher, found.student):
+            assert (section.layers, section.decoder, section.dropout, section.feature_dropout) == (1, "linear", 0, 0.2)
+            assert section.learning_rate == 0.001
 
 
 def test_numbers_are_read_as_dvc_reads_them(folder: Path) -> None:

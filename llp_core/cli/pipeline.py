@@ -59,8 +59,8 @@ def full(
     found to hold, as `dvc exp run -S` does: what DVC records must be what ran. Its comments stay.
 
     --dataset also fills section `tuned` with what was found for the data set, by hand or by a search, in each
-    setting of link prediction; where nothing was found, the values of params.yaml hold. Naming the present data set
-    takes back changes of `tuned`. --set SECTION.KEY holds in every setting of link prediction, also where `tuned`
+    setting of link prediction; where nothing was found, with what does best over the others. Naming the present data
+    set takes back changes of `tuned`. --set SECTION.KEY holds in every setting of link prediction, also where `tuned`
     held another value.
 
     For example:
