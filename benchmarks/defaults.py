@@ -35,7 +35,7 @@ CANDIDATES: Mapping[str, Values] = {
     "1 layer": ONE_LAYER,
     "1 layer, no dropout": {**NO_DROPOUT, **ONE_LAYER},
 }
-"""What each changes of params.yaml with nothing tuned: what was found by hand on CS, and on Cora and Citeseer."""
+"""What each changes of params.yaml with nothing tuned: what was found by hand on CS, on Cora and Citeseer, and both."""
 
 Scores = Mapping[str, Mapping[str, float]]
 """Candidate -> data set -> percent."""
