@@ -7,8 +7,7 @@ from pathlib import Path
 
 import torch
 
-from llp_core.config import DataParams, RunParams
-from llp_core.datasets.kept import kept_graph
+from llp_core.config import RunParams
 from llp_core.errors import InputError
 from llp_core.experiment import Outcome, run_experiment
 from llp_core.machine import forget_peak_memory, machine, peak_memory_mb
@@ -25,15 +24,6 @@ from llp_core.types import Evaluation, Graph, LinkSplit
 def graph_folder(folder: Path, dataset: str) -> Path:
     """Where a data set's graph lies, for all its jobs."""
     return folder / "graphs" / dataset
-
-
-def prepare_graph(folder: Path, params: DataParams, _tell: Tell) -> None:
-    """Downloads a data set and keeps its graph.
-
-    Raises:
-        InputError: its files cannot be had, or do not hold what they should.
-    """
-    kept_graph(params, graph_folder(folder, params.name))
 
 
 def run_job(folder: Path, job: Job, commit: str, tell: Tell) -> None:

@@ -7,7 +7,9 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from llp_core.config import Params
+from llp_core.config import DataParams, Params
+from llp_core.datasets.kept import kept_graph
+from llp_core.errors import InputError
 from llp_core.git import WRITTEN_BY_RUNS, git_state
 from llp_core.locks import locked
 from llp_core.machine import machine
@@ -21,7 +23,7 @@ from llp_core.paper.cells import (
     read_rows,
     write_rows,
 )
-from llp_core.paper.job import graph_folder, prepare_graph, run_job
+from llp_core.paper.job import graph_folder, run_job
 from llp_core.paper.page import PAGE, PICTURE, write_page
 from llp_core.paper.plan import Cell, Job, group_of, settings_text
 from llp_core.paper.processes import Task, side_by_side
@@ -85,8 +87,9 @@ def run_paper(jobs: Sequence[Job], params: Params) -> Iterator[Standing]:
         left = [one for one in (job.without(rows.keys()) for job in jobs) if one is not None]
         logger.info("%d of %d cells are finished; %d jobs to run", *_count(planned, rows), len(left))
         workers = _workers(params)
-        failures |= _prepare_graphs(dict.fromkeys(job.dataset for job in left), params, workers)
-        ready = [job for job in left if _graph_name(job.dataset) not in failures]
+        missing = _keep_graphs(dict.fromkeys(job.dataset for job in left), params.data)
+        failures |= {f"graph of {name}": why for name, why in missing.items()}
+        ready = [job for job in left if job.dataset not in missing]
         for job, failure in _run_jobs(ready, workers):
             if failure is not None:
                 failures[job.name] = failure
@@ -115,29 +118,16 @@ def _run_jobs(jobs: Iterable[Job], workers: int) -> Iterator[tuple[Job, str | No
                 yield event.task.arguments[1], event.text if event.kind == "failed" else None
 
 
-def _prepare_graphs(datasets: Iterable[str], params: Params, workers: int) -> dict[str, str]:
-    """Brings the graphs that are missing; those that cannot be had, with why."""
-    tasks = [
-        Task(
-            _graph_name(name),
-            prepare_graph,
-            (FOLDER, params.data.model_copy(update={"name": name})),
-            FOLDER / "logs" / f"graph-{name}.log",
-        )
-        for name in datasets
-        if not graph_folder(FOLDER, name).exists()
-    ]
+def _keep_graphs(datasets: Iterable[str], params: DataParams) -> dict[str, str]:
+    """Brings the graphs that are missing, or whose files are at hand; data set -> why its graph cannot be had."""
     failures = {}
-    with closing(side_by_side(tasks, workers)) as events:
-        for event in events:
-            logger.info("%s: %s", event.task.name, event.text or event.kind)
-            if event.kind == "failed":
-                failures[event.task.name] = event.text
+    for name in datasets:
+        try:
+            kept_graph(params.model_copy(update={"name": name}), graph_folder(FOLDER, name))
+        except InputError as error:
+            failures[name] = str(error)
+            logger.info("graph of %s: %s", name, error)
     return failures
-
-
-def _graph_name(dataset: str) -> str:
-    return f"graph of {dataset}"
 
 
 def _workers(params: Params) -> int:

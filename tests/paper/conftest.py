@@ -1,17 +1,20 @@
-"""A project folder in which the tables take a moment: a small graph in the place of Debian's, nothing tuned."""
+"""A project folder in which the tables take a moment: a small graph of Debian, nothing tuned."""
 
+from collections.abc import Callable
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import yaml
 
 from llp_core import tuned
 from llp_core.config import Params
-from llp_core.datasets import get_dataset
+from llp_core.datasets import debian
+from llp_core.datasets.kept import kept_graph
 from llp_core.names import SETTINGS
 from llp_core.paper.cells import FOLDER
 from llp_core.paper.job import graph_folder
-from llp_core.store import new_folder, save
+from llp_core.paths import EMBEDDED
 
 ROOT = Path(__file__).parents[2]
 
@@ -41,14 +44,28 @@ def quick(params: Params) -> Params:
 
 
 @pytest.fixture
-def project(quick: Params, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The current folder, with the graph of the example files where that of Debian is looked for."""
-    example = {name: ROOT / getattr(quick.data.files, name) for name in ("nodes", "edges")}
-    files = quick.data.files.model_copy(update={name: str(path) for name, path in example.items()})
-    source = quick.data.model_copy(update={"name": "files", "files": files})
+def build_debian(params: Params, monkeypatch: pytest.MonkeyPatch) -> Callable[[Path, int], None]:
+    """Builds a graph of the first so many packages of the example files."""
+    monkeypatch.setattr(debian, "HUB_SHARE", 1.0)
+    nodes, edges = (pd.read_csv(ROOT / getattr(params.data.files, name)) for name in ("nodes", "edges"))
+    needed = edges.groupby("source")["target"].agg(", ".join)
+
+    def build(folder: Path, packages: int) -> None:
+        stanzas = (
+            f"Package: {name}\nSection: python\nDepends: {needed.get(name, '')}\nDescription: {words}\n\n"
+            for name, words in zip(nodes["id"][:packages], nodes["words"], strict=False)
+        )
+        debian.build("".join(stanzas).splitlines(keepends=True), "python", folder)
+
+    return build
+
+
+@pytest.fixture
+def project(
+    quick: Params, build_debian: Callable[[Path, int], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Path:
+    """The current folder, with a small build where that of Debian is looked for, and its graph."""
     monkeypatch.chdir(tmp_path)
-    with new_folder(Path("raw"), {}) as raw:
-        get_dataset("files").download(raw, source)
-    with new_folder(graph_folder(FOLDER, "debian"), {}) as folder:
-        save(get_dataset("files").load(Path("raw"), source)[0], folder)
+    build_debian(EMBEDDED / "debian", 400)
+    kept_graph(quick.data.model_copy(update={"name": "debian"}), graph_folder(FOLDER, "debian"))
     return tmp_path

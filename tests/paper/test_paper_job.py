@@ -8,7 +8,7 @@ from llp_core.config import Params
 from llp_core.errors import InputError
 from llp_core.names import TEACHER
 from llp_core.paper.cells import FOLDER, read_cells
-from llp_core.paper.job import prepare_graph, run_job
+from llp_core.paper.job import run_job
 from llp_core.paper.plan import Cell, plan_jobs, settings_text
 
 
@@ -56,10 +56,3 @@ def test_a_graph_too_small_is_told(project: Path, quick: Params) -> None:
     (job,) = plan_jobs(params, ["debian"], ["transductive"], seeds=1, splits=1)
     with pytest.raises(InputError, match="setting transductive: it cannot be split"):
         run_job(FOLDER, job, "abc", lambda text: None)
-
-
-def test_a_graph_that_cannot_be_had(project: Path, quick: Params, tmp_path: Path) -> None:
-    data = quick.data.model_copy(update={"name": "cora", "mirror": str(tmp_path)})
-    with pytest.raises(InputError, match=r"ind\.cora"):
-        prepare_graph(FOLDER, data, lambda text: None)
-    assert not (FOLDER / "graphs" / "cora").exists()

@@ -5,6 +5,7 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,9 +16,12 @@ from llp_core.errors import InputError
 from llp_core.locks import locked
 from llp_core.names import TEACHER
 from llp_core.paper.cells import FOLDER, RESULTS, cell_path, read_rows, write_rows
+from llp_core.paper.job import graph_folder
 from llp_core.paper.page import PAGE
 from llp_core.paper.plan import Job, plan_jobs, settings_text
 from llp_core.paper.run import Standing, run_paper
+from llp_core.store import load
+from llp_core.types import Graph
 
 
 @pytest.fixture
@@ -35,13 +39,13 @@ def kill_after(path: Path) -> None:
 
 
 def test_killed_and_continued(project: Path, quick: Params) -> None:
-    long = quick.model_copy(update={"student": quick.student.model_copy(update={"max_epochs": 400, "patience": 400})})
+    long = quick.model_copy(update={"student": quick.student.model_copy(update={"max_epochs": 100, "patience": 100})})
     jobs = plan_jobs(long, ["debian"], ["production"], [TEACHER, "label", "llp"], seeds=1, splits=1)
     teacher = cell_path(FOLDER, jobs[0].cells[0])
-    killer = threading.Thread(target=kill_after, args=(teacher,))
+    killer = threading.Thread(target=kill_after, args=(teacher,), daemon=True)
     killer.start()
     *_, standing = run_paper(jobs, long)
-    killer.join()
+    killer.join(timeout=1)
     assert "the process ended with code -9" in standing.failures[jobs[0].name]
     assert jobs[0].cells[0] in standing.done
     assert len(standing.done) < 3
@@ -87,11 +91,18 @@ def test_other_settings_are_run_again(
     assert any("run again: debian, production, llp: 1" in message for message in caplog.messages)
 
 
-def test_a_graph_that_cannot_be_had_fails_its_data_set_alone(project: Path, quick: Params, tmp_path: Path) -> None:
+def test_a_graph_that_cannot_be_had_fails_its_data_set_alone(
+    project: Path, quick: Params, tmp_path: Path, build_debian: Callable[[Path, int], None]
+) -> None:
+    """And files of Debian that are others now give another graph."""
+    build_debian(tmp_path / "debian", 300)
     params = quick.model_copy(update={"data": quick.data.model_copy(update={"mirror": str(tmp_path)})})
     jobs = plan_jobs(params, ["cora", "debian"], ["transductive"], [TEACHER], seeds=1, splits=1)
     *_, standing = run_paper(jobs, params)
     assert list(standing.failures) == ["graph of cora"]
+    assert "ind.cora" in standing.failures["graph of cora"]
+    assert not graph_folder(FOLDER, "cora").exists()
+    assert load(Graph, graph_folder(FOLDER, "debian")).num_nodes < 300
     assert {cell.dataset for cell in standing.done} == {"debian"}
     assert standing.by_dataset() == [
         {"data set": "cora", "setting": "transductive", "planned": 1, "done": 0},
