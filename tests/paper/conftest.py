@@ -53,7 +53,7 @@ def build_debian(params: Params, monkeypatch: pytest.MonkeyPatch) -> Callable[[P
     def build(folder: Path, packages: int) -> None:
         stanzas = (
             f"Package: {name}\nSection: python\nDepends: {needed.get(name, '')}\nDescription: {words}\n\n"
-            for name, words in zip(nodes["id"][:packages], nodes["words"], strict=False)
+            for name, words in nodes[["id", "words"]].head(packages).itertuples(index=False)
         )
         debian.build("".join(stanzas).splitlines(keepends=True), "python", folder)
 
