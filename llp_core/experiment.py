@@ -12,7 +12,7 @@ from pathlib import Path
 from llp_core.config import Params
 from llp_core.evaluation import evaluate, score_test_pairs
 from llp_core.models import LinkModel, NodeFeatures
-from llp_core.names import TEACHER, Method, Setting
+from llp_core.names import TEACHER, Method, Setting, is_taught
 from llp_core.sampling import generator, sample_contexts
 from llp_core.splits import training_graph
 from llp_core.training.export import export_scores
@@ -64,11 +64,11 @@ def run_experiment(
     started = time.process_time()
     teacher = max(train_teachers(training, params.teacher, run, workspace), key=lambda one: one.fit.valid_score)
     yield _outcome(TEACHER, teacher.model, teacher.fit, features, splits, time.process_time() - started)
-    if not methods:
-        return
-    contexts = sample_contexts(training.edges, training.num_nodes, params.contexts, generator(seed, "contexts"))
-    scores = export_scores(teacher.model, training, contexts, generator(seed, "teacher scores"), "teacher scores")
-    lessons = Lessons(contexts, scores, teacher.model)
+    lessons = None
+    if any(is_taught(method) for method in methods):
+        contexts = sample_contexts(training.edges, training.num_nodes, params.contexts, generator(seed, "contexts"))
+        scores = export_scores(teacher.model, training, contexts, generator(seed, "teacher scores"), "teacher scores")
+        lessons = Lessons(contexts, scores, teacher.model)
     for method in methods:
         started = time.process_time()
         student = train_student(training, method, lessons, params.student, run, workspace)

@@ -343,6 +343,11 @@ class TestRefused:
         with pytest.raises(InputError, match="trials: expected at least 1, got 0"):
             search(graph, split_of(graph, quick), quick, 0, tmp_path)
 
+    @pytest.mark.parametrize("count", [0, -1])
+    def test_no_workers(self, graph: Graph, quick: Params, tmp_path: Path, count: int) -> None:
+        with pytest.raises(InputError, match=f"workers: expected at least 1, .* got {count}"):
+            search(graph, split_of(graph, quick), quick, 1, tmp_path, workers=count)
+
     def test_another_search_in_the_folder(self, graph: Graph, quick: Params, tmp_path: Path) -> None:
         with locked(tmp_path / "search.lock"), pytest.raises(InputError, match="another search is at work there"):
             search(graph, split_of(graph, quick), quick, 1, tmp_path)

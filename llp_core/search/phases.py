@@ -131,11 +131,13 @@ def search(
         workers: processes side by side; by default one for each core (for `run.threads` of them), one on a GPU.
 
     Raises:
-        InputError: `trials` is not positive, the split is too small, or another search works in `folder`.
+        InputError: `trials` or `workers` is not positive, the split is too small, or another search works in `folder`.
         LLPError: the settings in use now, or those found, could not be scored.
     """
     if trials < 1:
         raise InputError(f"trials: expected at least 1, got {trials}.")
+    if workers is not None and workers < 1:
+        raise InputError(f"workers: expected at least 1, or None for one a core, got {workers}.")
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     seeds = tuple(params.run.seed + number for number in range(INNER_SPLITS + FRESH_SPLITS))
     problem = Problem.of(graph, split, params.split, seeds)
@@ -144,7 +146,7 @@ def search(
     with locked(folder / "search.lock", f"{folder}: another search is at work there. Wait until it ends, or end it."):
         problem.write(folder / "problem")
         storage = open_storage(folder / "trials.journal")
-        count = workers or default_workers(params.run)
+        count = default_workers(params.run) if workers is None else workers
         with Workers(count, folder, params.run.threads) as processes:
             return _Search(problem, untuned, current, published or {}, storage, processes).run(phases, trials)
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from llp_core import experiment
 from llp_core.config import Params
 from llp_core.errors import InputError
 from llp_core.names import TEACHER
@@ -41,6 +42,16 @@ def test_same_figures_twice(project: Path, quick: Params, tmp_path: Path) -> Non
         (row,) = read_cells(FOLDER).values()
         figures.append({name: value for name, value in row.items() if "seconds" not in name and "memory" not in name})
     assert figures[0] == figures[1]
+
+
+def test_the_plain_mlp_alone_needs_no_lessons(project: Path, quick: Params, monkeypatch: pytest.MonkeyPatch) -> None:
+    def never(*arguments: object) -> None:
+        raise AssertionError("the teacher's scores were exported")
+
+    monkeypatch.setattr(experiment, "export_scores", never)
+    (job,) = plan_jobs(quick, ["debian"], ["transductive"], ["label"], seeds=1, splits=1)
+    run_job(FOLDER, job, "abc", lambda text: None)
+    assert [cell.method for cell in read_cells(FOLDER)] == ["label"]
 
 
 def test_a_training_that_was_continued_is_marked(project: Path, quick: Params) -> None:
