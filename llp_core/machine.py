@@ -12,6 +12,7 @@ from pathlib import Path
 
 import torch
 
+from llp_core import __version__
 from llp_core.processes import usable_cores
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
@@ -47,6 +48,11 @@ def machine() -> Machine:
         gpu=torch.cuda.get_device_name() if torch.cuda.is_available() else None,
         versions={"python": platform.python_version()} | {name: _version(name) for name in _PACKAGES},
     )
+
+
+def code_versions() -> dict[str, str]:
+    """Of this package and torch: another one of either may train another model from the same data and settings."""
+    return {"llp": __version__, "torch": torch.__version__}
 
 
 def reuse_memory() -> None:

@@ -11,15 +11,14 @@ import secrets
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_type_hints
 
 import torch
 from torch import Tensor
 
-from llp_core import __version__
 from llp_core.errors import InputError
+from llp_core.machine import code_versions
 
 T = TypeVar("T")
 
@@ -36,8 +35,7 @@ def new_folder(target: Path, made: Mapping[str, Any]) -> Iterator[Path]:
     """
     with swapped_folder(target) as temporary:
         yield temporary
-        versions = {"llp": __version__, "torch": version("torch")}
-        write_json(temporary / "made.json", {**made, "versions": versions})
+        write_json(temporary / "made.json", {**made, "versions": code_versions()})
 
 
 @contextmanager

@@ -6,12 +6,13 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from llp_core import __version__, paths
+from llp_core import paths
 from llp_core.config import Params, load_params
 from llp_core.errors import LLPError
 from llp_core.git import git_state
 from llp_core.hashing import node_hashes, pair_hashes
 from llp_core.live.versions import versions as data_versions
+from llp_core.machine import code_versions
 from llp_core.names import SETTINGS
 from llp_core.registry.candidate import candidate_hash, copy_candidate, hash_of, settings_hash
 from llp_core.registry.card import write_card
@@ -105,7 +106,7 @@ def _fill(root: Path, folder: Path, number: int, digest: str, params: Params, ve
         data=_data_used(root, graph, params),
         commit=commit,
         changed_since=changed,
-        versions={"llp": __version__, "torch": torch.__version__},
+        versions=code_versions(),
         files={},
     )
     write_card(folder, version, params, verdict.to_markdown() if verdict else None)

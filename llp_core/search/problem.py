@@ -9,11 +9,11 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
-from llp_core import __version__
 from llp_core.config import SplitParams
 from llp_core.errors import InputError
 from llp_core.graph import canonical_edges, pair_keys
 from llp_core.hashing import node_hashes
+from llp_core.machine import code_versions
 from llp_core.names import Setting
 from llp_core.sampling import generator, possible_pairs, sample_negatives
 from llp_core.splits import make_split, require_enough_pairs, training_graph
@@ -104,9 +104,9 @@ class Problem:
 
     @property
     def about(self) -> dict[str, Any]:
-        """How the inner splits are made, and by which version."""
+        """How the inner splits are made, and by which versions."""
         return {
-            "version": __version__,
+            "versions": code_versions(),
             "setting": self.setting,
             "split": self.params.model_dump(mode="json"),
             "seeds": list(self.seeds),

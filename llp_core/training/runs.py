@@ -10,10 +10,9 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from llp_core import __version__
 from llp_core.config import ModelParams, RunParams, StudentParams, TeacherParams
 from llp_core.errors import InputError
-from llp_core.machine import reuse_memory
+from llp_core.machine import code_versions, reuse_memory
 from llp_core.models import LinkModel, ModelSpec
 from llp_core.names import Method, is_taught
 from llp_core.progress import Progress
@@ -203,7 +202,7 @@ def _fit(
         "params": params.model_dump(mode="json"),
         "weights": dict(weights),
         "fanouts": fanouts,
-        "versions": {"llp": __version__, "torch": torch.__version__},
+        "versions": code_versions(),
     }
     first = {f"first weights.{name}": weight.detach().cpu() for name, weight in model.state_dict().items()}
     checkpoint = Checkpoint(workspace / name, fingerprint(settings, _tensors(graph, teaching) | first))

@@ -167,7 +167,7 @@ def test_a_checkpoint_of_other_first_weights_is_of_no_use(
     assert same(second, trained(1, "other"))
 
 
-@pytest.mark.parametrize("what", ["llp_core.training.runs.__version__", "torch.__version__"])
+@pytest.mark.parametrize("what", ["llp_core.machine.__version__", "torch.__version__"])
 def test_a_checkpoint_of_another_version_is_of_no_use(what: str, student, monkeypatch) -> None:
     student(max_epochs=5)
     epochs = note_epochs(monkeypatch)
