@@ -42,14 +42,12 @@ def new_folder(target: Path, made: Mapping[str, Any]) -> Iterator[Path]:
 def swapped_folder(target: Path) -> Iterator[Path]:
     """A new folder as `new_folder` gives it, that holds nothing but what is put there.
 
-    Between two renames `target` is nowhere: a process killed just then leaves `.NAME.former`, which the next call puts
-    back, and `.NAME.new`. Where `target` is a link, what that leads to is replaced.
+    Between two renames `target` is nowhere: a process killed just then leaves `.NAME.former`, which the next call, or
+    `mend_swap`, puts back, and `.NAME.new`. Where `target` is a link, what that leads to is replaced.
     """
+    mend_swap(target)
     target = target.resolve()
-    temporary, former = target.with_name(f".{target.name}.new"), target.with_name(f".{target.name}.former")
-    _put_back(former, target)
-    for leftover in (temporary, former):  # of a run that was killed
-        shutil.rmtree(leftover, ignore_errors=True)
+    temporary, former = _beside(target)
     temporary.mkdir(parents=True)
     try:
         yield temporary
@@ -57,15 +55,22 @@ def swapped_folder(target: Path) -> Iterator[Path]:
             target.rename(former)
         temporary.rename(target)
     finally:
-        _put_back(former, target)
-        shutil.rmtree(temporary, ignore_errors=True)
-        shutil.rmtree(former, ignore_errors=True)
+        mend_swap(target)
 
 
-def _put_back(former: Path, target: Path) -> None:
-    """Undoes the first of two renames where something came between them."""
+def mend_swap(target: Path) -> None:
+    """Undoes a swap that ended between its two renames, and clears away what one left beside `target`."""
+    target = target.resolve()
+    temporary, former = _beside(target)
     if former.exists() and not target.exists():
         former.rename(target)
+    for leftover in (temporary, former):
+        shutil.rmtree(leftover, ignore_errors=True)
+
+
+def _beside(target: Path) -> tuple[Path, Path]:
+    """What a swap puts beside its target: the new folder, and the former one."""
+    return target.with_name(f".{target.name}.new"), target.with_name(f".{target.name}.former")
 
 
 def is_replaceable(path: Path, stage: str) -> bool:

@@ -18,7 +18,7 @@ from llp_core.dvc_repo import restore, track, tracked_hash
 from llp_core.errors import InputError
 from llp_core.live.records import LIVE, STAGING, VERSION, VERSIONS, Counts, DataVersion, Source
 from llp_core.locks import locked
-from llp_core.store import sha256, swapped_folder, write_json
+from llp_core.store import mend_swap, sha256, swapped_folder, write_json
 
 
 @contextmanager
@@ -156,11 +156,8 @@ def extract(root: Path, number: int, folder: Path) -> None:
 
 def _settle(root: Path) -> None:
     live = root / LIVE
-    former, new = live.with_name(f".{live.name}.former"), live.with_name(f".{live.name}.new")
-    if former.is_dir() and not live.exists():
-        former.rename(live)
-    for leftover in (former, new, root / STAGING):
-        shutil.rmtree(leftover, ignore_errors=True)
+    mend_swap(live)
+    shutil.rmtree(root / STAGING, ignore_errors=True)
     for half_written in (root / VERSIONS).glob(".[0-9]*.json.*"):
         half_written.unlink()
     version = in_use(root)
