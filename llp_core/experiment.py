@@ -42,34 +42,39 @@ def run_experiment(
     graph: Graph,
     splits: Mapping[Setting, LinkSplit],
     params: Params,
-    methods: Collection[Method],
+    students: Collection[Method],
     seed: int,
     workspace: Path,
+    *,
+    with_teacher: bool,
 ) -> Iterator[Outcome]:
-    """Trains a teacher and a student of each method and scores each as soon as it is trained, the teacher first.
+    """Trains a teacher and students and scores each as soon as it is trained, the teacher first.
 
     Args:
         graph: whole.
         splits: one, or production and cold start, which train on the same; each model is scored on all of them.
         params: settings of run, teacher, contexts and student, for these splits.
-        methods: of the students.
+        students: their methods.
         seed: takes the place of `params.run.seed`.
         workspace: keeps the states of trainings, so that a killed experiment goes on where it was; remove it after.
+        with_teacher: whether the teacher is asked for; one that a student learns from is trained and scored anyhow.
     """
     run = params.run.model_copy(update={"seed": seed})
     device = resolve_device(run)
     training = training_graph(next(iter(splits.values())), graph.features)
     features = NodeFeatures.of(graph.features, device)
 
-    started = time.process_time()
-    teacher = max(train_teachers(training, params.teacher, run, workspace), key=lambda one: one.fit.valid_score)
-    yield _outcome(TEACHER, teacher.model, teacher.fit, features, splits, time.process_time() - started)
     lessons = None
-    if any(is_taught(method) for method in methods):
+    any_taught = any(is_taught(method) for method in students)
+    if with_teacher or any_taught:
+        started = time.process_time()
+        teacher = max(train_teachers(training, params.teacher, run, workspace), key=lambda one: one.fit.valid_score)
+        yield _outcome(TEACHER, teacher.model, teacher.fit, features, splits, time.process_time() - started)
+    if any_taught:
         contexts = sample_contexts(training.edges, training.num_nodes, params.contexts, generator(seed, "contexts"))
         scores = export_scores(teacher.model, training, contexts, generator(seed, "teacher scores"), "teacher scores")
         lessons = Lessons(contexts, scores, teacher.model)
-    for method in methods:
+    for method in students:
         started = time.process_time()
         student = train_student(training, method, lessons, params.student, run, workspace)
         yield _outcome(method, student.model, student.fit, features, splits, time.process_time() - started)

@@ -47,7 +47,8 @@ def run_job(folder: Path, job: Job, commit: str, tell: Tell) -> None:
     seed = job.cells[0].seed
     forget_peak_memory()
     started = time.monotonic()
-    for outcome in run_experiment(graph, splits, job.params, job.students, seed, workspace):
+    experiment = run_experiment(graph, splits, job.params, job.students, seed, workspace, with_teacher=job.with_teacher)
+    for outcome in experiment:
         costs = {"seconds": time.monotonic() - started, "peak_memory_mb": peak_memory_mb(), "resumed": resumed}
         kept = [cell for cell in job.cells if cell.method == outcome.method]
         for cell in kept:

@@ -105,8 +105,13 @@ class Job:
 
     @property
     def students(self) -> tuple[Method, ...]:
-        """The methods to train beside the teacher, in this order."""
+        """The methods to train, in this order."""
         return tuple(method for method in STUDENT_ORDER if any(cell.method == method for cell in self.cells))
+
+    @property
+    def with_teacher(self) -> bool:
+        """Whether a cell is the teacher's."""
+        return any(cell.method == TEACHER for cell in self.cells)
 
     @property
     def name(self) -> str:

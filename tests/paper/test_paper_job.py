@@ -44,14 +44,19 @@ def test_same_figures_twice(project: Path, quick: Params, tmp_path: Path) -> Non
     assert figures[0] == figures[1]
 
 
-def test_the_plain_mlp_alone_needs_no_lessons(project: Path, quick: Params, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_plain_mlp_alone_needs_no_teacher(project: Path, quick: Params, monkeypatch: pytest.MonkeyPatch) -> None:
     def never(*arguments: object) -> None:
-        raise AssertionError("the teacher's scores were exported")
+        raise AssertionError("a teacher was trained")
 
-    monkeypatch.setattr(experiment, "export_scores", never)
     (job,) = plan_jobs(quick, ["debian"], ["transductive"], ["label"], seeds=1, splits=1)
+    with monkeypatch.context() as patched:
+        patched.setattr(experiment, "train_teachers", never)
+        run_job(FOLDER, job, "abc", lambda text: None)
+    ((cell, alone),) = read_cells(FOLDER).items()
+    assert cell.method == "label"
+    (job,) = plan_jobs(quick, ["debian"], ["transductive"], [TEACHER, "label"], seeds=1, splits=1)
     run_job(FOLDER, job, "abc", lambda text: None)
-    assert [cell.method for cell in read_cells(FOLDER)] == ["label"]
+    assert read_cells(FOLDER)[cell]["all.mrr"] == alone["all.mrr"]
 
 
 def test_a_training_that_was_continued_is_marked(project: Path, quick: Params) -> None:
