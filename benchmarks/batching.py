@@ -22,7 +22,7 @@ import torch
 
 from llp_core import paths
 from llp_core.config import load_params
-from llp_core.graph import canonical_edges, pair_keys
+from llp_core.graph import canonical_edges, pair_keys, sort_keys
 from llp_core.machine import forget_peak_memory, machine, peak_memory_mb, reuse_memory
 from llp_core.models import LinkModel, ModelSpec
 from llp_core.sampling import generator, sample_negatives
@@ -57,7 +57,7 @@ def random_graph(num_nodes: int) -> TrainingGraph:
     edges = canonical_edges(ends, num_nodes).edges
     edges = edges[:, torch.randperm(edges.shape[1], generator=generator(0, "order"))]
     held = edges.shape[1] // 20
-    negatives = sample_negatives(pair_keys(edges, num_nodes).sort().values, num_nodes, held, generator(0, "negatives"))
+    negatives = sample_negatives(sort_keys(pair_keys(edges, num_nodes)), num_nodes, held, generator(0, "negatives"))
     features = torch.randn(num_nodes, FEATURES, generator=generator(0, "features"))
     return TrainingGraph(torch.arange(num_nodes), features, edges[:, held:], edges[:, :held], negatives)
 

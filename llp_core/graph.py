@@ -4,6 +4,7 @@ import warnings
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -49,12 +50,13 @@ def canonical_edges(
         time: int64 [E].
     """
     keep = edges[0] != edges[1]
-    keys, position = torch.unique(undirected_keys(edges[:, keep], num_nodes), return_inverse=True)
+    every = undirected_keys(edges[:, keep], num_nodes)
+    keys = distinct_keys(every)
     if weight is not None:
-        weight = torch.zeros(keys.numel()).index_add_(0, position, weight[keep].float())
+        weight = torch.zeros(keys.numel()).index_add_(0, torch.searchsorted(keys, every), weight[keep].float())
     if time is not None:
         latest = torch.full((keys.numel(),), torch.iinfo(torch.int64).max)
-        time = latest.scatter_reduce_(0, position, time[keep], "amin")
+        time = latest.scatter_reduce_(0, torch.searchsorted(keys, every), time[keep], "amin")
     return CanonicalEdges(
         edges=pairs_from_keys(keys, num_nodes),
         weight=weight,
@@ -71,6 +73,19 @@ def pair_keys(pairs: Tensor, num_nodes: int) -> Tensor:
 def undirected_keys(pairs: Tensor, num_nodes: int) -> Tensor:
     """int64 [E]: `pair_keys` of the pairs with the smaller node first, so the same in both directions."""
     return pair_keys(torch.stack((torch.minimum(*pairs), torch.maximum(*pairs))), num_nodes)
+
+
+def sort_keys(keys: Tensor) -> Tensor:
+    """Keys int64 [M] on the CPU, ascending; by NumPy, which takes a tenth of the time that PyTorch does."""
+    return torch.from_numpy(np.sort(keys.numpy()))
+
+
+def distinct_keys(keys: Tensor) -> Tensor:
+    """Keys int64 [M] on the CPU, each once, ascending: `torch.unique` by `sort_keys`."""
+    ascending = sort_keys(keys)
+    first = torch.ones(ascending.numel(), dtype=torch.bool)
+    torch.ne(ascending[1:], ascending[:-1], out=first[1:])
+    return ascending[first]
 
 
 def pairs_from_keys(keys: Tensor, num_nodes: int) -> Tensor:
@@ -101,7 +116,7 @@ class CSR(NamedTuple):
 
 def csr(edges: Tensor, num_nodes: int) -> CSR:
     """The neighbours in both directions of undirected edges, int64 [2, E]."""
-    keys = torch.cat((pair_keys(edges, num_nodes), pair_keys(edges.flip(0), num_nodes))).sort().values
+    keys = sort_keys(torch.cat((pair_keys(edges, num_nodes), pair_keys(edges.flip(0), num_nodes))))
     offsets = torch.zeros(num_nodes + 1, dtype=torch.int64)
     offsets[1:] = degrees(edges, num_nodes).cumsum(0)
     return CSR(offsets, keys.remainder_(num_nodes))

@@ -40,7 +40,7 @@ def hash_order(hashes: Tensor, rng: torch.Generator) -> Tensor:
     """
     salt = torch.randint(torch.iinfo(torch.int64).max, (1,), generator=rng).numpy().view(np.uint64)
     salted = _mixed(hashes.numpy().view(np.uint64) ^ salt)
-    return torch.from_numpy(np.argsort(salted, kind="stable"))
+    return torch.from_numpy(np.argsort(salted))
 
 
 def _mixed(values: NDArray[np.uint64]) -> NDArray[np.uint64]:

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from llp_core.graph import distinct_keys, pair_keys
 from llp_core.names import SETTINGS
 
 
@@ -36,7 +37,7 @@ def require_pairs(name: str, pairs: Tensor, num_nodes: int) -> None:
     require(low >= 0 and high < num_nodes, f"{name}: ids must lie in 0..{num_nodes - 1}, got {low}..{high}")
     reversed_or_self = int((pairs[0] >= pairs[1]).sum())
     require(reversed_or_self == 0, f"{name}: {reversed_or_self} pairs are not (smaller id, larger id)")
-    repeated = pairs.shape[1] - torch.unique(pairs[0] * num_nodes + pairs[1]).numel()
+    repeated = pairs.shape[1] - distinct_keys(pair_keys(pairs, num_nodes)).numel()
     require(repeated == 0, f"{name}: {repeated} pairs occur more than once")
 
 

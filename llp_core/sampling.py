@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from llp_core.config import ContextsParams
-from llp_core.graph import CSR, csr, pair_keys, pairs_from_keys, undirected_keys
+from llp_core.graph import CSR, csr, distinct_keys, pair_keys, pairs_from_keys, undirected_keys
 from llp_core.types import Contexts
 
 
@@ -28,10 +28,11 @@ def generator(seed: int, *purpose: str | int, device: torch.device | str = "cpu"
 
 def random_neighbors(graph: CSR, nodes: Tensor, rng: torch.Generator) -> Tensor:
     """One uniform neighbour of each node (int64 [M]); a node without neighbours gives itself."""
-    degree = graph.degree[nodes]
+    start = graph.offsets[nodes]
+    degree = graph.offsets[nodes + 1] - start  # beside the start in memory, which takes most of the time here
     step = (torch.rand(nodes.shape, generator=rng, dtype=torch.float64) * degree).long()
     isolated = degree == 0
-    position = (graph.offsets[nodes] + step).masked_fill(isolated, 0)
+    position = (start + step).masked_fill(isolated, 0)
     return torch.where(isolated, nodes, graph.neighbors[position] if graph.neighbors.numel() else nodes)
 
 
@@ -127,7 +128,7 @@ def draw_negatives(known: Tensor, num_nodes: int, count: int, rng: torch.Generat
         missing = count - found.numel()
         ends = torch.randint(num_nodes, (2, missing + missing // 8 + 64), generator=rng)
         ends = ends[:, ends[0] != ends[1]]
-        drawn = torch.unique(torch.cat((found, undirected_keys(ends, num_nodes))))
+        drawn = distinct_keys(torch.cat((found, undirected_keys(ends, num_nodes))))
         found = drawn[~_contains(known, drawn)]
     return _choose(found, num_nodes, count, rng)
 

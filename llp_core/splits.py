@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from llp_core.config import ProductionParams, SplitParams
-from llp_core.graph import pair_keys, select_rows
+from llp_core.graph import pair_keys, select_rows, sort_keys
 from llp_core.hashing import hash_order, node_hashes, pair_hashes
 from llp_core.metrics import HITS_AT
 from llp_core.names import Setting
@@ -67,14 +67,14 @@ def require_enough_pairs(split: LinkSplit) -> None:
 def training_graph(split: LinkSplit, features: Tensor) -> TrainingGraph:
     """The part of a split, and of the whole graph's features [N, F], that training may see.
 
-    A new node has neither an id nor a row of features in it.
+    A new node has neither an id nor a row of features in it. Where no node is new, the features are not copied.
     """
     nodes = (~split.is_new).nonzero().flatten()
     position = torch.full((split.num_nodes,), -1, dtype=torch.int64)
     position[nodes] = torch.arange(nodes.numel())
     return TrainingGraph(
         nodes=nodes,
-        features=select_rows(features, nodes),
+        features=select_rows(features, nodes) if nodes.numel() < split.num_nodes else features,
         edges=position[split.train_edges],
         valid_edges=position[split.valid_edges],
         valid_negatives=position[split.valid_negatives],
@@ -83,7 +83,7 @@ def training_graph(split: LinkSplit, features: Tensor) -> TrainingGraph:
 
 def _transductive(graph: Graph, valid_share: float, test_share: float, rng: torch.Generator) -> LinkSplit:
     valid, test, train = _partition(graph.edges, (valid_share, test_share), node_hashes(graph.node_ids), rng)
-    known = pair_keys(graph.edges, graph.num_nodes).sort().values
+    known = sort_keys(pair_keys(graph.edges, graph.num_nodes))
     valid_count = _valid_negatives(valid.shape[1], possible_pairs(known, graph.num_nodes) - test.shape[1])
     negatives = sample_negatives(known, graph.num_nodes, valid_count + test.shape[1], rng)
     return LinkSplit(
@@ -114,7 +114,7 @@ def _production(graph: Graph, params: ProductionParams, rng: torch.Generator) ->
     test_new_new, new_new = _partition(graph.edges[:, new_ends == 2], (share,), hashes, rng)
     tests = torch.cat((test, test_old_new, test_new_new), dim=1)
 
-    known = pair_keys(graph.edges, num_nodes).sort().values
+    known = sort_keys(pair_keys(graph.edges, num_nodes))
     test_negatives = sample_negatives(known, num_nodes, tests.shape[1], rng)
     # Validation negatives lie among the old nodes: draw them there, in the old nodes' own numbering.
     old = (~is_new).nonzero().flatten()
@@ -122,7 +122,7 @@ def _production(graph: Graph, params: ProductionParams, rng: torch.Generator) ->
     position[old] = torch.arange(old.numel())
     taken = torch.cat((graph.edges, test_negatives), dim=1)
     taken = position[taken[:, ~is_new[taken].any(0)]]
-    known = pair_keys(taken, old.numel()).sort().values
+    known = sort_keys(pair_keys(taken, old.numel()))
     valid_count = _valid_negatives(valid.shape[1], possible_pairs(known, old.numel()))
     valid_negatives = sample_negatives(known, old.numel(), valid_count, rng)
     return LinkSplit(

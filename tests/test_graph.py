@@ -11,9 +11,11 @@ from llp_core.graph import (
     canonical_edges,
     csr,
     degrees,
+    distinct_keys,
     pair_keys,
     pairs_from_keys,
     select_rows,
+    sort_keys,
     sparse_product,
     stack_rows,
     undirected_keys,
@@ -82,6 +84,14 @@ def test_undirected_keys_are_those_of_the_smaller_node_first(drawn):
     keys = undirected_keys(pairs, num_nodes)
     assert torch.equal(keys, undirected_keys(pairs.flip(0), num_nodes))
     assert torch.equal(pairs_from_keys(keys, num_nodes), pairs.sort(0).values)
+
+
+@given(st.lists(st.integers(-(2**63), 2**63 - 1), max_size=30))
+def test_keys_are_sorted_and_made_distinct(drawn):
+    keys = torch.tensor(drawn, dtype=torch.int64)
+    assert sort_keys(keys).tolist() == sorted(drawn)
+    assert distinct_keys(keys).tolist() == sorted(set(drawn))
+    assert keys.tolist() == drawn
 
 
 def test_pair_keys_of_many_nodes_do_not_overflow():

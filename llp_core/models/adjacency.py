@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Self
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -155,7 +156,7 @@ class TrainingAdjacency:
         self._device = device
         self._edges = edges
         both = torch.cat((edges, edges.flip(0)), dim=1)
-        self._order = pair_keys(both, num_nodes).argsort()
+        self._order = torch.from_numpy(np.argsort(pair_keys(both, num_nodes).numpy()))
         """int64 [2E]: which of the edges, then of the edges turned round, each entry of the neighbour lists is."""
 
     def without(self, edges: Tensor) -> Adjacency:

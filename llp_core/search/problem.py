@@ -11,7 +11,7 @@ from torch import Tensor
 
 from llp_core.config import SplitParams
 from llp_core.errors import InputError
-from llp_core.graph import canonical_edges, pair_keys
+from llp_core.graph import canonical_edges, pair_keys, sort_keys
 from llp_core.hashing import node_hashes
 from llp_core.machine import code_versions
 from llp_core.names import Setting
@@ -85,7 +85,7 @@ class Problem:
 
     def _split(self, seed: int) -> LinkSplit:
         split = make_split(self.graph, self.setting, self.params.model_copy(update={"seed": seed}))
-        known = pair_keys(self.graph.edges, self.graph.num_nodes).sort().values
+        known = sort_keys(pair_keys(self.graph.edges, self.graph.num_nodes))
         rng = generator(seed, "inner test negatives")
         count = self.finer * self.negatives
         return replace(split, test_negatives=sample_negatives(known, self.graph.num_nodes, count, rng))

@@ -8,7 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from llp_core.graph import distinct, pair_keys
+from llp_core.graph import distinct, pair_keys, sort_keys
 from llp_core.losses import distribution_loss, label_loss, logit_loss, rank_loss, representation_loss
 from llp_core.models import TrainingDecoder
 from llp_core.sampling import draw_negatives, possible_pairs
@@ -147,7 +147,7 @@ class Objective:
 
     @cached_property
     def _known(self) -> Tensor:
-        return pair_keys(self.edges, self.num_nodes).sort().values
+        return sort_keys(pair_keys(self.edges, self.num_nodes))
 
     def _context_chunks(self, decoder: TrainingDecoder, step: Step, active: set[str]) -> Iterator[Shares]:
         teaching = self._taught
