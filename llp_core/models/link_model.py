@@ -224,7 +224,9 @@ class LinkModel(nn.Module):
 
     def decode(self, representations: Tensor, pairs: Tensor) -> Tensor:
         """Logits, float32 [P], of pairs, int64 [2, P], from representations, float32 [N, D], without dropout."""
-        logits: Tensor = self.decoder(representations[pairs[0]] * representations[pairs[1]])
+        # index_select takes half the time of [], and with many pairs most of the time goes here.
+        one, other = representations.index_select(0, pairs[0]), representations.index_select(0, pairs[1])
+        logits: Tensor = self.decoder(one * other)
         return logits
 
     def training_decoder(
