@@ -162,7 +162,10 @@ def read_yaml(text: str) -> Any:
     Raises:
         ruamel.yaml.error.YAMLError: it is no YAML.
     """
-    return YAML(typ="safe").load(text)
+    try:
+        return YAML(typ="safe").load(text)
+    except ValueError as error:  # of a date that no calendar has
+        raise YAMLError(str(error)) from None
 
 
 def parse_params(values: Any, origin: str) -> Params:

@@ -261,6 +261,7 @@ class TestParams:
             ("data.name=coraa", "data set 'coraa' is not known. Did you mean cora"),
             ("student.margin", "expected section.key=value, such as --set student.margin=0.2."),
             ("student.methods=[llp", "is not readable as YAML"),
+            ("data.name=2026-13-45", "'2026-13-45' is not readable as YAML: month must be in 1..12"),
         ],
     )
     def test_a_wrong_change_writes_nothing(self, project: Path, assignment: str, message: str) -> None:

@@ -206,7 +206,9 @@ def test_a_missing_file_says_where_to_be(tmp_path):
         load_params(tmp_path / "params.yaml")
 
 
-@pytest.mark.parametrize("content", [b"run: [", b"\xff\xfe\x00"], ids=["not YAML", "not text"])
+@pytest.mark.parametrize(
+    "content", [b"run: [", b"\xff\xfe\x00", b"run: 2026-13-45"], ids=["not YAML", "not text", "no date"]
+)
 def test_an_unreadable_file_is_named(tmp_path, content):
     (tmp_path / "params.yaml").write_bytes(content)
     with pytest.raises(InputError, match=r"params\.yaml: not readable as YAML"):
