@@ -220,6 +220,7 @@ def _read_parquet(path: Path, name: str) -> Any:
         batches, unpacked = [], 0
         for batch in file.iter_batches(BATCH_ROWS):
             batches.append(batch.cast(schema))
+            batches[-1].validate(full=True)  # whether text is UTF-8, which the reader takes for granted
             unpacked += batches[-1].nbytes
             if unpacked > MAX_UNPACKED_BYTES:
                 raise InputError(

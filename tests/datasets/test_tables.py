@@ -255,6 +255,11 @@ def test_a_file_that_is_no_parquet_is_refused(tmp_path):
         read_table(path, "my/nodes.parquet")
 
 
+def test_text_of_a_parquet_file_that_is_not_utf_8_is_refused(tmp_path):
+    with pytest.raises(InputError, match=r"^my/nodes.parquet: expected a Parquet file.* column 1: .*UTF8"):
+        parquet_table(tmp_path, id=["a", "b"], about=pa.array([b"x", b"\xff"]).view(pa.string()))
+
+
 def test_a_parquet_file_without_rows_is_refused(tmp_path):
     with pytest.raises(InputError, match="expected at least one row"):
         parquet_table(tmp_path, id=pa.array([], pa.string()))
