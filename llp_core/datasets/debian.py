@@ -85,7 +85,12 @@ def build(packages: Iterable[str] | Path | None, section: str, output: Path) -> 
         found = read_packages(_hashed(lines, digest), section, origin)
     nodes, edges, hubs = _graph(found)
     if not nodes:
-        raise InputError(f"section {section!r}: its {len(found)} packages do not depend on each other: no edge.")
+        raise InputError(
+            f"section {section!r}: no edge is left among its {len(found)} packages, since {hubs} of them have edges to "
+            f"more than {100 * HUB_SHARE:g} % of all and are dropped. Take a larger section."
+            if hubs
+            else f"section {section!r}: its {len(found)} packages do not depend on each other: no edge."
+        )
     features, vocabulary = _features(nodes)
     summary = Summary(
         section=section,

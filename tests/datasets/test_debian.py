@@ -124,6 +124,13 @@ def test_an_index_without_a_graph_leaves_nothing(tmp_path, no_hubs, lines, messa
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_section_of_hubs_alone_is_told_from_one_without_edges(tmp_path):
+    with pytest.raises(
+        InputError, match=r"no edge is left among its 4 packages, since 3 of them .* more than 2 % of all"
+    ):
+        debian.build(SMALL, "python", tmp_path / "debian")
+
+
 def test_a_date_that_is_none_is_refused(tmp_path, no_hubs, monkeypatch):
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "yesterday")
     with pytest.raises(InputError, match="SOURCE_DATE_EPOCH: expected seconds since 1970, got 'yesterday'"):
