@@ -27,11 +27,6 @@ Settings: TypeAlias = Annotated[
 run_flow = typer.Typer(help="Run a flow: stages side by side, with Prefect's page to watch.", no_args_is_help=True)
 
 
-@run_flow.callback()
-def flows() -> None:
-    """Run a flow: stages side by side, with Prefect's page to watch."""
-
-
 @run_flow.command("full")
 def full(
     dataset: Annotated[
