@@ -135,7 +135,6 @@ def is_text(kind: Any) -> bool:
     """Whether a pyarrow type holds text."""
     import pyarrow as pa
 
-    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
 
 
