@@ -1,6 +1,7 @@
 """Seconds and peak memory of each stage against the size of the graph: 10^4 to 10^6 nodes of the same mean degree.
 
     .venv/bin/python benchmarks/scaling.py --largest 100000
+    .venv/bin/python benchmarks/scaling.py --stage prepare --stage split --stage contexts --folder data/scaling-three
 
 The graphs are those of `llp_core.datasets.shapes`: mean degree 8, 128 features. The setting is transductive, and the
 settings are those of params.yaml but for these: one epoch of training, the teacher's with sampled neighbourhoods at
@@ -23,7 +24,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -70,6 +71,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--largest", type=int, default=SIZES[-1], help="nodes; larger sizes are left out")
     parser.add_argument("--folder", type=Path, default=ROOT / "data" / "scaling", help="what is measured is kept here")
+    parser.add_argument("--stage", action="append", choices=MEASURED, help="only this one and others named so")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--picture", type=Path, help="write the picture to this SVG file")
     parser.add_argument("--child", help=argparse.SUPPRESS)
@@ -79,25 +81,26 @@ def main() -> None:
         print(json.dumps(measure(folder, *arguments.child.split("@"))))
         return
     sizes = [size for size in (WARM, *SIZES) if size <= arguments.largest]
-    found = {size: measured(folder, size, arguments.threads) for size in sizes}
+    stages = [stage for stage in MEASURED if stage in (arguments.stage or MEASURED)]
+    found = {size: measured(folder, size, stages, arguments.threads) for size in sizes}
     for figure, title in FIGURES.items():
-        print("\n" + table(found, figure, title))
+        print("\n" + table(found, stages, figure, title))
     if arguments.picture is not None:
-        draw(found, arguments.picture)
+        draw(found, stages, arguments.picture)
     settings = {name: values for name, values in SETTINGS.items() if name != "tuned"}
     about = {"settings": settings, "threads": arguments.threads, "machine": asdict(machine())}
-    slopes = {figure: {stage: slope(found, stage, figure) for stage in MEASURED} for figure in FIGURES}
+    slopes = {figure: {stage: slope(found, stage, figure) for stage in stages} for figure in FIGURES}
     print("\n" + json.dumps({**about, "measured": found, "slopes": slopes}))
 
 
-def measured(folder: Path, size: int, threads: int) -> dict[str, Row]:
-    """The figures of each stage at a size, measured if they are not there. Its project goes once all are."""
+def measured(folder: Path, size: int, stages: Sequence[str], threads: int) -> dict[str, Row]:
+    """The figures of some stages at a size, measured if they are not there. Its project goes once all are."""
     kept, project = folder / f"{size}.json", folder / str(size)
     found: dict[str, Row] = read_json(kept) if kept.exists() else {}
     if not found:
         shutil.rmtree(project, ignore_errors=True)
         make_project(project, size, threads)
-    for stage in MEASURED:
+    for stage in stages:
         if stage in found:
             continue
         found[stage] = call(folder, stage, size)
@@ -158,11 +161,11 @@ def slope(found: Found, stage: str, figure: str) -> float | None:
     return float(np.polyfit(*zip(*points, strict=True), 1)[0]) if len(points) > 1 else None
 
 
-def table(found: Found, figure: str, title: str) -> str:
+def table(found: Found, stages: Sequence[str], figure: str, title: str) -> str:
     """Markdown: a row each stage, a column each size, and the slope."""
     lines = ["| " + " | ".join([title, *(f"{size:,}" for size in found), "slope"]) + " |"]
     lines.append("|---|" + "---:|" * (len(found) + 1))
-    for stage in MEASURED:
+    for stage in stages:
         figures = [rows[stage][figure] for rows in found.values()]
         power = slope(found, stage, figure)
         cells = [*(f"{value:.0f}" if value >= 100 else f"{value:.2g}" for value in figures)]
@@ -170,18 +173,18 @@ def table(found: Found, figure: str, title: str) -> str:
     return "\n".join(lines)
 
 
-def draw(found: Found, path: Path) -> None:
+def draw(found: Found, stages: Sequence[str], path: Path) -> None:
     """Writes the picture: a panel each figure, both axes logarithmic, and a line that grows as the nodes do."""
 
     def panel(axes: "Axes", figure: str, title: str) -> None:
-        for number, stage in enumerate(MEASURED):
+        for number, stage in enumerate(stages):
             values = [rows[stage][figure] for rows in found.values()]
             style = "os^DvPX<>*"[number % 10] + "-"
             axes.plot(list(found), values, style, markersize=4, linewidth=1, label=stage)
         first, last = min(found), max(found)
-        middle = np.median([rows[figure] for rows in found[last].values()])
+        middle = np.median([found[last][stage][figure] for stage in stages])
         axes.plot([first, last], [middle * first / last, middle], ":", color=INK, label="slope 1")
-        low = min(row[figure] for rows in found.values() for row in rows.values())
+        low = min(rows[stage][figure] for rows in found.values() for stage in stages)
         axes.set(xscale="log", yscale="log", xlabel="nodes", ylabel=title, ylim=(low / 1.5, None))
         axes.grid(alpha=0.15, color=INK)
         axes.spines[["top", "right"]].set_visible(False)
