@@ -13,6 +13,7 @@ from untuned_params import copy_untuned
 
 from llp_core.cli import main
 from llp_core.cli.app import EXIT_CODES, app
+from llp_core.cli.names import require_settings
 from llp_core.cli.params_file import change_params, known_settings, parse_assignments
 from llp_core.config import load_params
 from llp_core.errors import INTERRUPTED, TERMINATED, CheckFailed, InputError, LLPError
@@ -155,6 +156,11 @@ class TestErrors:
     ) -> None:
         assert run(monkeypatch, "stage", "spilt") == 3
         assert capsys.readouterr().err.startswith("spilt: no such stage")
+
+
+def test_a_setting_named_twice_counts_once() -> None:
+    assert require_settings(["production", "cold_start", "production"]) == ["production", "cold_start"]
+    assert require_settings(None) is None
 
 
 class TestParams:

@@ -20,11 +20,11 @@ def complete_setting(incomplete: str) -> list[str]:
 
 
 def require_settings(names: list[str] | None) -> list[str] | None:
-    """Refuses, as wrong usage, a name that is no setting: Typer has no choice that may be repeated."""
+    """Each once; a name that is no setting is refused as wrong usage: Typer has no choice that may be repeated."""
     for name in names or ():
         if name not in SETTINGS:
             raise typer.BadParameter(f"{name!r} is not one of {', '.join(SETTINGS)}.")
-    return names
+    return names and list(dict.fromkeys(names))
 
 
 def complete_dataset(incomplete: str) -> list[str]:
