@@ -108,7 +108,7 @@ class TrainedSource:
         """Reads the artefacts of the pipeline in the current folder.
 
         Raises:
-            InputError: they are not there.
+            InputError: they are not there, or the graph is another one than split and models were made for.
         """
         params = load_params(paths.PARAMS)
         method = params.gate.method
@@ -123,6 +123,13 @@ class TrainedSource:
             )
         graph, split = load(Graph, paths.GRAPH), load(LinkSplit, paths.split(self.setting))
         teacher = load_model(paths.teacher(self.setting), device)
+        student = load_model(paths.student(self.setting, method), device)
+        sizes = {(split.num_nodes, model.spec.features) for model in (teacher, student)}
+        if sizes != {(graph.num_nodes, graph.features.shape[1])}:
+            raise InputError(
+                f"{paths.GRAPH}: split and models of {self.setting} were made for a graph of another size. Bring them "
+                f"up to date first: `llp run-flow full --setting {self.setting}`."
+            )
 
         def tune(changed: LinkModel) -> None:
             own, seen = params.of(self.setting), training_graph(split, graph.features)
@@ -132,7 +139,7 @@ class TrainedSource:
         return Subject(
             name=f"{graph.name}, {self.setting}",
             teacher=teacher,
-            student=load_model(paths.student(self.setting, method), device),
+            student=student,
             features=NodeFeatures.of(graph.features, device),
             graph=csr(split.inference_edges, split.num_nodes).to(device),
             offline_pairs=torch.cat((split.test_edges, split.test_negatives), dim=1).to(device),

@@ -10,6 +10,7 @@ from llp_core import paths
 from llp_core.bench.subject import SHAPE_PAIRS, ShapeSource, TrainedSource, untrained
 from llp_core.datasets.shapes import shape_graph
 from llp_core.errors import InputError
+from llp_core.store import save
 
 CPU = torch.device("cpu")
 
@@ -42,6 +43,14 @@ def test_the_pruned_teacher_is_trained_on_where_its_scores_count(trained_project
 def test_models_that_are_not_trained_yet(trained_project: Path, gone: Path) -> None:
     shutil.rmtree(trained_project / gone)
     with pytest.raises(InputError, match=rf"not found: {gone}\. Train .* `llp run-flow full --setting transductive`"):
+        TrainedSource("transductive").load(CPU)
+
+
+@pytest.mark.parametrize(("nodes", "features"), [(60, 7), (80, 5)])
+def test_a_graph_that_came_after_the_models(trained_project: Path, nodes: int, features: int) -> None:
+    other = shape_graph("other", nodes, nodes + 30, features, torch.Generator().manual_seed(1))
+    save(other, trained_project / paths.GRAPH)
+    with pytest.raises(InputError, match="were made for a graph of another size"):
         TrainedSource("transductive").load(CPU)
 
 
