@@ -108,10 +108,12 @@ def write_rows(path: Path, rows: Iterable[Row]) -> None:
         pq.write_table(pa.Table.from_pylist(ordered, schema=SCHEMA), temporary)
 
 
-def _place(row: Row) -> tuple[int, ...]:
+def _place(row: Row) -> tuple[int | str, ...]:
+    """As the names are listed; data sets that are not, such as those of another branch, come last."""
     cell = cell_of(row)
-    names = (list(DATASETS).index(cell.dataset), SETTINGS.index(cell.setting), ALL_METHODS.index(cell.method))
-    return *names, cell.split, cell.seed
+    dataset = [*DATASETS, cell.dataset].index(cell.dataset)
+    places = (dataset, cell.dataset, SETTINGS.index(cell.setting), ALL_METHODS.index(cell.method))
+    return *places, cell.split, cell.seed
 
 
 def current_rows(

@@ -33,6 +33,13 @@ def test_the_file_is_the_same_whatever_the_order(tmp_path: Path) -> None:
     assert list(read_rows(tmp_path / "one.parquet")) == [SECOND, FIRST]  # as `llp dataset list` has them
 
 
+def test_cells_of_a_data_set_that_is_not_listed_are_kept(tmp_path: Path) -> None:
+    """Such as one that another branch of a project has: data/paper is not in git."""
+    rows = [row(Cell(name, "production", "llp", 234, 0), 0.25) for name in ("mine", "debian", "another")]
+    write_rows(tmp_path / "paper.parquet", rows)
+    assert [cell.dataset for cell in read_rows(tmp_path / "paper.parquet")] == ["debian", "another", "mine"]
+
+
 def test_no_results_are_no_rows(tmp_path: Path) -> None:
     assert read_cells(tmp_path) == read_rows(tmp_path / "paper.parquet") == {}
 
