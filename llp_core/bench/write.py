@@ -6,9 +6,8 @@ from pathlib import Path
 
 from llp_core.bench.result import Benchmark
 from llp_core.bench.tables import sections, subtitle, tables, title
-from llp_core.report.blocks import Picture, to_markdown
-from llp_core.report.page import html_page
-from llp_core.report.pictures import svg_file
+from llp_core.report.blocks import to_markdown
+from llp_core.report.page import write_page
 from llp_core.store import new_folder
 
 PAGE, ROWS, LINE = "index.html", "rows.parquet", "latency.json"
@@ -26,14 +25,9 @@ def write_benchmark(folder: Path, found: Benchmark) -> None:
     """
     import pandas as pd
 
-    parts = sections(found)
     made = {"stage": STAGE, "about": found.name, "seed": found.seed, "threads": found.threads}
     with new_folder(folder, made) as unfinished:
-        (unfinished / PAGE).write_text(html_page(title(found), subtitle(found), parts), encoding="utf-8")
-        for part in parts:
-            for block in part.blocks:
-                if isinstance(block, Picture):
-                    (unfinished / f"{block.name}.svg").write_bytes(svg_file(block))
+        write_page(unfinished, title(found), subtitle(found), sections(found))
         pd.DataFrame([asdict(row) for row in found.rows]).to_parquet(unfinished / ROWS, index=False)
         (unfinished / LINE).write_text(to_json_line(found) + "\n", encoding="utf-8")
 

@@ -1,23 +1,29 @@
 """A report as files: a page of HTML that needs nothing else, and Markdown with its pictures beside it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from llp_core.report import figures, pictures
-from llp_core.report.blocks import Block, Fold, Picture, Section, escaped, to_markdown
+from llp_core.report.blocks import Picture, Section, escaped, to_markdown
 from llp_core.report.content import sections
 from llp_core.report.context import ReportContext
-from llp_core.store import atomic_file
 from llp_core.types import Evaluation
 
 
 def write_report(folder: Path, context: ReportContext) -> None:
     """Writes index.html, report.md and the pictures of the latter into a folder that exists."""
     parts = sections(context)
-    _write(folder / "index.html", html_page(_title(context), _subtitle(context), parts).encode())
-    _write(folder / "report.md", _markdown(context, parts).encode())
-    for picture in _pictures(block for part in parts for block in part.blocks):
-        _write(folder / f"{picture.name}.svg", pictures.svg_file(picture))
+    write_page(folder, _title(context), _subtitle(context), parts)
+    (folder / "report.md").write_text(_markdown(context, parts), encoding="utf-8")
+
+
+def write_page(folder: Path, title: str, subtitle: str, parts: Sequence[Section]) -> None:
+    """Writes index.html, and each picture as an SVG file of its own, into a folder that exists."""
+    (folder / "index.html").write_text(_html(title, subtitle, parts), encoding="utf-8")
+    for part in parts:
+        for block in part.blocks:
+            if isinstance(block, Picture):
+                (folder / f"{block.name}.svg").write_bytes(pictures.svg_file(block))
 
 
 def quality_table(evaluations: Sequence[Evaluation]) -> str:
@@ -40,8 +46,7 @@ def _subtitle(context: ReportContext) -> str:
     return f"{data.nodes:,} nodes, {data.edges:,} edges, {data.features:,} features; commit {commit}"
 
 
-def html_page(title: str, subtitle: str, parts: Sequence[Section]) -> str:
-    """A page of HTML that needs nothing else."""
+def _html(title: str, subtitle: str, parts: Sequence[Section]) -> str:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 
@@ -65,16 +70,3 @@ def _markdown(context: ReportContext, parts: Sequence[Section]) -> str:
     for part in parts:
         blocks += [f"## {part.title}", *map(to_markdown, part.blocks)]
     return "\n\n".join(blocks) + "\n"
-
-
-def _pictures(blocks: Iterator[Block]) -> Iterator[Picture]:
-    for block in blocks:
-        if isinstance(block, Picture):
-            yield block
-        elif isinstance(block, Fold):
-            yield from _pictures(iter(block.blocks))
-
-
-def _write(path: Path, content: bytes) -> None:
-    with atomic_file(path) as temporary:
-        temporary.write_bytes(content)
