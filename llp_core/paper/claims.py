@@ -6,9 +6,9 @@ from llp_core.names import ALL_EDGES, SETTINGS, TEACHER, Setting
 from llp_core.paper.plan import PLAN
 from llp_core.paper.results import Results, mean_of
 from llp_core.paper.statistics import Estimate
-from llp_core.paper.tables import LLP, count_verdicts, signed
+from llp_core.paper.tables import LLP, count_verdicts
 from llp_core.report.blocks import Table
-from llp_core.report.figures import ABSENT, METHOD_NAMES, SETTING_NAMES
+from llp_core.report.figures import ABSENT, METHOD_NAMES, SETTING_NAMES, signed
 
 BASELINES = ("label", "logit", "representation")
 _Row = tuple[str, str, str, str, str]

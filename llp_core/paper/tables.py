@@ -9,7 +9,7 @@ from llp_core.paper.cells import Row
 from llp_core.paper.results import Results, mean_of
 from llp_core.paper.statistics import Estimate, Verdict
 from llp_core.report.blocks import Table
-from llp_core.report.figures import ABSENT, METHOD_NAMES, METRICS, MINUS, SETTING_NAMES
+from llp_core.report.figures import ABSENT, METHOD_NAMES, METRICS, MINUS, SETTING_NAMES, signed
 
 LLP = "llp"
 OTHERS = (TEACHER, "label", "logit", "representation")
@@ -146,12 +146,6 @@ def count_verdicts(differences: Iterable[Estimate]) -> str:
     order: tuple[Verdict, ...] = ("win", "level", "loss", "too few runs")
     counts = Counter(difference.verdict for difference in differences)
     return ", ".join(f"{verdict} {counts[verdict]}" for verdict in order if counts[verdict]) or ABSENT
-
-
-def signed(points: float) -> str:
-    """A difference with its sign."""
-    rounded = round(points, 1)
-    return f"{rounded:+.1f}".replace("-", MINUS) if rounded else "0.0"
 
 
 PLUS_MINUS = "\N{PLUS-MINUS SIGN}"

@@ -45,10 +45,13 @@ def share(value: float | None) -> str:
 
 def points(better: float | None, worse: float | None) -> str:
     """The difference of two shares in points, with its sign."""
-    if better is None or worse is None:
-        return ABSENT
-    difference = round(100 * (better - worse), 1)
-    return f"{difference:+.1f}".replace("-", MINUS) if difference else "0.0"
+    return ABSENT if better is None or worse is None else signed(100 * (better - worse))
+
+
+def signed(difference: float) -> str:
+    """A difference in points, with its sign."""
+    rounded = round(difference, 1)
+    return f"{rounded:+.1f}".replace("-", MINUS) if rounded else "0.0"
 
 
 def milliseconds(seconds: float) -> str:
