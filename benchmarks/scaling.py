@@ -36,7 +36,7 @@ from llp_core import paths
 from llp_core.datasets.shapes import Shape, write_shape
 from llp_core.machine import forget_peak_memory, machine, peak_memory_mb
 from llp_core.report.blocks import Picture
-from llp_core.report.pictures import INK, svg_file
+from llp_core.report.pictures import INK, finish, svg_file
 from llp_core.stages import STAGES, run_stage
 from llp_core.store import atomic_file, new_folder, read_json, write_json
 
@@ -186,9 +186,7 @@ def draw(found: Found, stages: Sequence[str], path: Path) -> None:
         axes.plot([first, last], [middle * first / last, middle], ":", color=INK, label="slope 1")
         low = min(rows[stage][figure] for rows in found.values() for stage in stages)
         axes.set(xscale="log", yscale="log", xlabel="nodes", ylabel=title, ylim=(low / 1.5, None))
-        axes.grid(alpha=0.15, color=INK)
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=3, frameon=False, columnspacing=1)
+        finish(axes)
 
     panels = tuple((lambda axes, f=figure, t=title: panel(axes, f, t)) for figure, title in FIGURES.items())
     with atomic_file(path) as temporary:
