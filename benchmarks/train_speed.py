@@ -31,7 +31,7 @@ from llp_core.machine import forget_peak_memory, machine, peak_memory_mb
 from llp_core.names import METHODS, SETTINGS, TEACHER
 from llp_core.sampling import generator, sample_contexts
 from llp_core.splits import make_split, training_graph
-from llp_core.store import load, read_json, save, write_json
+from llp_core.store import load, read_json, write_json
 from llp_core.training.export import export_scores
 from llp_core.training.runs import Lessons, train_student, train_teachers
 from llp_core.types import Graph, TrainingGraph
@@ -145,14 +145,10 @@ def _sgemm(training: TrainingGraph, width: int) -> float:
 def prepare(params: Params, folder: Path, dataset: str) -> None:
     """Writes a data set's graph and its shares of production to `folder`."""
     from llp_core.datasets import get_dataset
+    from llp_core.datasets.kept import kept_graph
 
     source = get_dataset(dataset)
-    data = params.data.model_copy(update={"name": dataset})
-    with tempfile.TemporaryDirectory() as raw:
-        source.download(Path(raw), data)
-        graph, _ = source.load(Path(raw), data)
-    (folder / dataset).mkdir()
-    save(graph, folder / dataset)
+    kept_graph(params.data.model_copy(update={"name": dataset}), folder / dataset)
     write_json(folder / f"{dataset}.json", {"new_node_share": source.new_node_share, "test_share": source.test_share})
 
 
