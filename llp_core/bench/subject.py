@@ -148,9 +148,6 @@ class TrainedSource:
         )
 
 
-Source = ShapeSource | TrainedSource
-
-
 def untrained(graph: Graph, layers: int, hidden: int, rng: torch.Generator, device: torch.device) -> Subject:
     """A GraphSAGE teacher and an MLP student with first weights, on a graph.
 

@@ -65,16 +65,14 @@ def latency(
     if shape is not None and setting is not None:
         raise InputError("--setting goes with trained models, and --shape makes its own: leave one out.")
     from llp_core.bench.run import options, run_benchmark
-    from llp_core.bench.subject import ShapeSource, Source, TrainedSource
+    from llp_core.bench.subject import ShapeSource, TrainedSource
     from llp_core.bench.write import PAGE, STAGE, to_json_line, to_text, write_benchmark
     from llp_core.store import is_replaceable
 
     if not is_replaceable(output, STAGE):
         raise InputError(f"{output}: it exists and is no earlier benchmark. Name a new folder with --output.")
     asked = options(pairs or (1, 10, 100, 1000), seconds, threads, device, contestant, seed)
-    source: Source = TrainedSource(setting or "transductive")
-    if shape is not None:
-        source = ShapeSource(shape, layers or 3, hidden or 256, seed)
-    found = run_benchmark(source, asked)
+    made_up = None if shape is None else ShapeSource(shape, layers or 3, hidden or 256, seed)
+    found = run_benchmark(made_up or TrainedSource(setting or "transductive"), asked)
     write_benchmark(output, found)
     typer.echo(f"{to_text(found)}\n\nThe page: {(output / PAGE).resolve()}\n{to_json_line(found)}")
