@@ -3,7 +3,7 @@
 import html
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ class Section:
     """A part of the report with an entry in its list of contents."""
 
     title: str
-    blocks: tuple[Block, ...] = field(default=())
+    blocks: tuple[Block, ...] = ()
 
     @property
     def anchor(self) -> str:
