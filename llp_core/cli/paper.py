@@ -34,7 +34,7 @@ def paper(
     method: Annotated[
         list[str] | None,
         typer.Option(
-            help="Only this method; may be repeated. Students need a teacher, which is trained in any case.",
+            help="Only this method; may be repeated. Students but `label` need a teacher, which is trained if missing.",
             metavar=f"[{'|'.join(_METHODS)}]",
             callback=_require_methods,
             autocompletion=_complete_method,
