@@ -319,9 +319,9 @@ class TestWorkers:
         self, graph: Graph, quick: Params, tmp_path: Path
     ) -> None:
         narrow = with_values(quick, {"student.hidden": 4})
-        phase = next(phase for phase in PHASES if phase.name == "representation")
+        phase = next(phase for phase in PHASES if phase.name == "logit")
         with pytest.raises(
-            LLPError, match=r"representation: the settings in use now could not be scored: .*student.hidden is 4"
+            LLPError, match=r"logit: the settings in use now could not be scored: .*student.hidden is 4"
         ):
             search(graph, split_of(graph, quick), narrow, 1, tmp_path, phases=(phase,), workers=1)
 
@@ -336,6 +336,18 @@ class TestWorkers:
         assert {trial["state"] for trial in (*distillation.trials, *weight.trials)} == {"complete"}
         assert {trial["student.start"] for trial in distillation.trials} <= {"fresh", "decoder"}
         assert found.values["student"]["start"] in ("fresh", "decoder")
+
+    def test_a_student_of_another_width_than_its_teachers_starts_fresh_and_matches_no_representations(
+        self, graph: Graph, quick: Params, tmp_path: Path
+    ) -> None:
+        narrow = with_values(quick, {"student.hidden": 4, "student.start": "fresh"})
+        starts = CategoricalDistribution(("fresh", "decoder", "teacher"))
+        start = Phase("distillation", "llp", (), {"student.start": starts})
+        representation = next(phase for phase in PHASES if phase.name == "representation")
+        phases = (start, representation)
+        found = search(graph, split_of(graph, quick), narrow, 4, tmp_path, phases=phases, workers=1)
+        assert [result.phase.name for result in found.phases] == ["distillation"]
+        assert {trial["state"] for trial in found.phases[0].trials} == {"complete"}
 
 
 class TestRefused:

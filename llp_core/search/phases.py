@@ -127,7 +127,8 @@ def search(
         trials: of each phase, in all: those that `folder` holds count.
         folder: keeps trials, scores and teachers. The same call goes on from there.
         published: `section.key` -> value to try early.
-        phases: what to search, in order.
+        phases: what to search, in order; representation matching is left out where student and teacher differ in
+            width.
         workers: processes side by side; by default one for each core (for `run.threads` of them), one on a GPU.
 
     Raises:
@@ -143,6 +144,9 @@ def search(
     problem = Problem.of(graph, split, params.split, seeds)
     untuned, own = params.model_copy(update={"tuned": TunedParams.nothing()}), params.of(split.setting)
     current = {key: value_of(own, key) for key in flat(getattr(params.tuned, split.setting).model_dump())}
+    if own.student.hidden != own.teacher.hidden:
+        logger.info("representation matching is left out: student.hidden and teacher.hidden differ")
+        phases = [phase for phase in phases if phase.method != "representation"]
     with locked(folder / "search.lock", f"{folder}: another search is at work there. Wait until it ends, or end it."):
         problem.write(folder / "problem")
         storage = open_storage(folder / "trials.journal")

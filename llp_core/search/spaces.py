@@ -147,10 +147,12 @@ def _with_room_for(allowed: BaseDistribution, value: Any) -> BaseDistribution:
 
 
 def possible(space: Space, params: Params) -> Space:
-    """The space without first weights that a student of other layers than its teacher's cannot take over."""
-    if "student.start" not in space or params.student.layers == params.teacher.layers:
+    """The space without first weights that a student of other width or layers than its teacher's cannot take over."""
+    student, teacher = params.student, params.teacher
+    if "student.start" not in space or (student.hidden, student.layers) == (teacher.hidden, teacher.layers):
         return space
-    return {**space, "student.start": CategoricalDistribution(("fresh", "decoder"))}
+    starts = ("fresh", "decoder") if student.hidden == teacher.hidden else ("fresh",)
+    return {**space, "student.start": CategoricalDistribution(starts)}
 
 
 def clipped(space: Space, values: Values) -> dict[str, Any]:
