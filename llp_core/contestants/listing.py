@@ -122,9 +122,12 @@ def _pruned(setup: _Setup) -> Scorer:
 def _int8(setup: _Setup) -> Scorer:
     setup.require_cpu("int8 in PyTorch, by oneDNN,")
     try:
-        return GraphScorer(setup.with_products(setup.teacher, Int8Linear), setup.features, setup.graph)
+        model = setup.with_products(setup.teacher, Int8Linear)
     except (RuntimeError, AttributeError) as error:
         raise CannotRun(f"this PyTorch has no int8 product for this processor: {error}") from None
+    if not any(isinstance(part, Int8Linear) for part in model.modules()):
+        raise CannotRun("one layer of sparse features and a linear decoder have no dense product to round")
+    return GraphScorer(model, setup.features, setup.graph)
 
 
 def _cached(setup: _Setup) -> Scorer:
@@ -169,6 +172,8 @@ def _onnx(setup: _Setup, precision: "Precision") -> Scorer:
 def _cached_student(setup: _Setup, precision: "Precision") -> Scorer:
     if precision != "float32":
         setup.require_cpu("ONNX Runtime, as it is installed here,")
+        if setup.student.decoder.hidden is None:
+            raise CannotRun("a linear decoder has no product to round")
     with torch.inference_mode():
         representations = setup.student.encode(setup.features)
     if setup.device.type != "cpu":

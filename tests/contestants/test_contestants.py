@@ -68,6 +68,17 @@ def test_scores(
             assert not torch.equal(online, model), one.name
 
 
+def test_what_has_nothing_to_round_is_not_timed_as_int8(
+    make_model: MakeModel, node_features: NodeFeatures, heavy_graph: CSR
+) -> None:
+    teacher, student = (make_model(encoder, layers=1, decoder="linear") for encoder in ("sage", "mlp"))
+    found = {one.name: one for one in listed(teacher, student, node_features, heavy_graph)}
+    assert found["student-cached-int8"].scorer is None
+    assert "cannot run here: a linear decoder has no product to round" in found["student-cached-int8"].note
+    assert (found["gnn-int8"].scorer is None) == (node_features.matrix.layout == torch.sparse_csr)
+    assert found["student-onnx-int8"].scorer is not None
+
+
 def test_students_with_a_linear_decoder(
     make_model: MakeModel, node_features: NodeFeatures, heavy_graph: CSR, pairs: Tensor
 ) -> None:
