@@ -191,9 +191,8 @@ class TrainingAdjacency:
             marks.entry[entries] = True
             marks.per_node.index_add_(0, ends, torch.ones_like(ends))
             part = neighborhood(seeds, len(fanouts), self._graph, fanouts, rng, hidden=marks)
-            marks.entry[entries] = (
-                False  # the marks serve every step: to make them anew would take as long as the graph
-            )
+            # The marks serve every step: to make them anew would take as long as the graph.
+            marks.entry[entries] = False
             marks.per_node[ends] = 0
         return part.nodes, block_adjacencies(part, self._device, ROWS_MULTIPLE)
 

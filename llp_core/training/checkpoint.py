@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import shutil
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -63,7 +62,3 @@ class Checkpoint:
             return read_tensors(self.folder / "state.safetensors"), read_json(self.folder / "state.json")
         except InputError:
             return None
-
-    def remove(self) -> None:
-        """Forgets the state, once what came of it is saved."""
-        shutil.rmtree(self.folder, ignore_errors=True)
