@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 import yaml
+from llp_command import llp
 from typer.testing import CliRunner
 from untuned_params import copy_untuned
 
-from llp_core.cli import main
 from llp_core.cli.app import EXIT_CODES, app
 from llp_core.cli.names import require_settings
 from llp_core.cli.params_file import change_params, known_settings, parse_assignments
@@ -27,14 +27,6 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     copy_untuned(tmp_path)
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> object:
-    """The exit code of `llp` with these arguments."""
-    monkeypatch.setattr(sys, "argv", ["llp", *arguments])
-    with pytest.raises(SystemExit) as end:
-        main()
-    return end.value.code
 
 
 def test_help_imports_nothing_heavy() -> None:
@@ -87,7 +79,7 @@ def test_help_and_docs_name_the_same_exit_codes() -> None:
 
 
 def test_no_arguments_show_help(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(monkeypatch) == 2
+    assert llp(monkeypatch) == 2
     assert "Usage: llp" in "".join(capsys.readouterr())
 
 
@@ -96,7 +88,7 @@ class TestErrors:
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     ) -> None:
         monkeypatch.chdir(tmp_path)
-        assert run(monkeypatch, "params", "check") == 3
+        assert llp(monkeypatch, "params", "check") == 3
         assert capsys.readouterr().err == (
             "params.yaml: not found. Run llp in the project's folder, the one that holds dvc.yaml and params.yaml.\n"
         )
@@ -105,7 +97,7 @@ class TestErrors:
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     ) -> None:
         monkeypatch.chdir(tmp_path)
-        assert run(monkeypatch, "--debug", "params", "check") == 3
+        assert llp(monkeypatch, "--debug", "params", "check") == 3
         assert "Traceback (most recent call last)" in capsys.readouterr().err
 
     def test_a_failed_check_has_its_own_code(
@@ -115,7 +107,7 @@ class TestErrors:
             raise CheckFailed("edges: 3 self loops")
 
         monkeypatch.setattr("llp_core.stages.run_stage", fail)
-        assert run(monkeypatch, "stage", "validate") == 4
+        assert llp(monkeypatch, "stage", "validate") == 4
         assert capsys.readouterr().err == "edges: 3 self loops\n"
 
     def test_an_unexpected_error_is_one_line(
@@ -125,7 +117,7 @@ class TestErrors:
             raise ZeroDivisionError("division by zero")
 
         monkeypatch.setattr("llp_core.stages.run_stage", fail)
-        assert run(monkeypatch, "stage", "validate") == 1
+        assert llp(monkeypatch, "stage", "validate") == 1
         assert capsys.readouterr().err == (
             "ZeroDivisionError: division by zero. Run again with `llp --debug ...` to see where.\n"
         )
@@ -135,7 +127,7 @@ class TestErrors:
             raise KeyboardInterrupt
 
         monkeypatch.setattr("llp_core.stages.run_stage", interrupt)
-        assert run(monkeypatch, "stage", "validate") == 130
+        assert llp(monkeypatch, "stage", "validate") == 130
         assert capsys.readouterr().err.startswith("Interrupted.")
 
     @pytest.mark.parametrize(
@@ -149,12 +141,12 @@ class TestErrors:
         ids=" ".join,
     )
     def test_wrong_usage(self, monkeypatch: pytest.MonkeyPatch, arguments: list[str]) -> None:
-        assert run(monkeypatch, *arguments) == 2
+        assert llp(monkeypatch, *arguments) == 2
 
     def test_a_stage_that_is_not_known(
         self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        assert run(monkeypatch, "stage", "spilt") == 3
+        assert llp(monkeypatch, "stage", "spilt") == 3
         assert capsys.readouterr().err.startswith("spilt: no such stage")
 
 
@@ -183,7 +175,7 @@ class TestParams:
         name: str,
         hint: str,
     ) -> None:
-        assert run(monkeypatch, "params", "show", name) == 3
+        assert llp(monkeypatch, "params", "show", name) == 3
         assert capsys.readouterr() == (
             "",
             f"No setting begins with {name!r}. {hint}The sections are run, data, validate, split, teacher, contexts, "
@@ -207,7 +199,7 @@ class TestParams:
     ) -> None:
         text = (project / "params.yaml").read_text()
         (project / "params.yaml").write_text(text.replace("margin: 0.5", "margin: -2"))
-        assert run(monkeypatch, "params", "check") == 3
+        assert llp(monkeypatch, "params", "check") == 3
         assert "student.margin" in capsys.readouterr().err
 
     def test_a_change_keeps_the_rest_of_the_file(self, project: Path) -> None:
@@ -292,7 +284,7 @@ class TestDatasets:
         assert "new nodes  30% in production and cold start\n" in result.output
 
     def test_show_what_is_not_known(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        assert run(monkeypatch, "dataset", "show", "coraa") == 3
+        assert llp(monkeypatch, "dataset", "show", "coraa") == 3
 
     def test_debian(self, tmp_path: Path) -> None:
         """A ring of 150 packages, each of which depends on the next."""
@@ -322,12 +314,12 @@ class TestReport:
         assert result.output == f"# A report\nThe page: {folder / 'index.html'}\n"
 
     def test_there_is_none(self, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        assert run(monkeypatch, "report") == 3
+        assert llp(monkeypatch, "report") == 3
 
     def test_a_folder_of_something_else_is_not_replaced(self, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (project / "mine").mkdir()
         (project / "mine" / "thesis.txt").write_text("years of work")
-        assert run(monkeypatch, "report", "--output", "mine") == 3
+        assert llp(monkeypatch, "report", "--output", "mine") == 3
         assert (project / "mine" / "thesis.txt").read_text() == "years of work"
 
     @pytest.mark.parametrize("made", [None, "no JSON", "[]", '{"stage": "bench latency"}'])
@@ -338,14 +330,14 @@ class TestReport:
         (project / "docs" / "report.md").write_text("# The report")
         if made is not None:
             (project / "docs" / "made.json").write_text(made)
-        assert run(monkeypatch, "report", "--output", "docs") == 3
+        assert llp(monkeypatch, "report", "--output", "docs") == 3
         assert capsys.readouterr().err == "docs: it exists and is no earlier report. Name a new folder.\n"
         assert (project / "docs" / "report.md").read_text() == "# The report"
 
     def test_a_file_is_not_replaced(
         self, project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        assert run(monkeypatch, "report", "--output", "params.yaml") == 3
+        assert llp(monkeypatch, "report", "--output", "params.yaml") == 3
         assert capsys.readouterr().err.startswith("params.yaml: it exists and is no earlier report.")
 
 

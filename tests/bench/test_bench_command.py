@@ -2,26 +2,22 @@
 
 import json
 import shutil
-import sys
 from pathlib import Path
 
 import pandas as pd
 import pytest
 import torch
+from llp_command import llp
 from typer.testing import CliRunner
 
 from llp_core import paths
 from llp_core.bench.run import RIVALS
-from llp_core.cli import main
 from llp_core.cli.app import app
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> object:
     """The exit code."""
-    monkeypatch.setattr(sys, "argv", ["llp", "bench", "latency", *arguments])
-    with pytest.raises(SystemExit) as end:
-        main()
-    return end.value.code
+    return llp(monkeypatch, "bench", "latency", *arguments)
 
 
 @pytest.mark.parametrize(

@@ -16,10 +16,10 @@ import httpx
 import pandas as pd
 import pytest
 import yaml
+from llp_command import llp
 from tiny_project import ROOT
 from untuned_params import copy_untuned
 
-from llp_core.cli import main
 from llp_core.live import versions as data_versions
 from llp_core.registry import numbers, open_version, version_folder
 from llp_core.registry.smoke import smoke_test
@@ -95,10 +95,8 @@ class Nightly:
         with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
             patch.chdir(self.root)
             patch.setenv("DVC_SITE_CACHE_DIR", self._site_cache)
-            patch.setattr(sys, "argv", ["llp", *arguments])
-            with pytest.raises(SystemExit) as end:
-                main()
-        return Ended(int(end.value.code or 0), out.getvalue(), err.getvalue())
+            code = llp(patch, *arguments)
+        return Ended(int(code or 0), out.getvalue(), err.getvalue())
 
     def retrain(self) -> Ended:
         """Runs `llp run-flow retrain` in this process."""

@@ -1,14 +1,13 @@
 """The paper flow through the command line."""
 
 import shutil
-import sys
 from pathlib import Path
 
 import pytest
 import yaml
+from llp_command import llp
 from tiny_project import ROOT
 
-from llp_core.cli import main
 from llp_core.config import load_params
 from llp_core.names import METHODS, TEACHER
 from llp_core.paper.cells import RESULTS, SCHEMA, write_rows
@@ -26,14 +25,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(params))
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-def llp(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> object:
-    """The exit code of `llp` with these arguments."""
-    monkeypatch.setattr(sys, "argv", ["llp", *arguments])
-    with pytest.raises(SystemExit) as end:
-        main()
-    return end.value.code
 
 
 @pytest.mark.usefixtures("prefect_server")

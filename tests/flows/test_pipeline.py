@@ -1,13 +1,12 @@
 """The real pipeline through the command line: a small graph, few epochs, all three settings."""
 
-import sys
 from pathlib import Path
 
 import pytest
+from llp_command import llp
 from tiny_project import Project
 
 from flows import full as module
-from llp_core.cli import main
 
 pytestmark = [
     pytest.mark.usefixtures("prefect_server"),
@@ -15,14 +14,6 @@ pytestmark = [
 ]
 
 QUICK = ["teacher.max_epochs=2", "teacher.candidates=1", "teacher.hidden=8", "student.max_epochs=2", "student.hidden=8"]
-
-
-def llp(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> object:
-    """The exit code of `llp` with these arguments."""
-    monkeypatch.setattr(sys, "argv", ["llp", *arguments])
-    with pytest.raises(SystemExit) as end:
-        main()
-    return end.value.code
 
 
 def test_the_whole_flow(real: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,14 +1,13 @@
 """The tune flow through the command line, on a small graph with few epochs."""
 
-import sys
 from pathlib import Path
 
 import pytest
 import yaml
+from llp_command import llp
 from tiny_project import Project
 
 from llp_core import tuned
-from llp_core.cli import main
 
 pytestmark = [
     pytest.mark.usefixtures("prefect_server"),
@@ -31,10 +30,7 @@ def quick(real: Project, monkeypatch: pytest.MonkeyPatch) -> Project:
 
 def tune(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> object:
     """The exit code of `llp run-flow tune` with these arguments."""
-    monkeypatch.setattr(sys, "argv", ["llp", "run-flow", "tune", *arguments])
-    with pytest.raises(SystemExit) as end:
-        main()
-    return end.value.code
+    return llp(monkeypatch, "run-flow", "tune", *arguments)
 
 
 def test_the_whole_search(quick: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,14 +1,13 @@
 """`llp ingest` and `llp data`: what they print and how they end."""
 
-import sys
 from pathlib import Path
 
 import pytest
 import yaml
 from live_project import Project
+from llp_command import llp
 from typer.testing import CliRunner
 
-from llp_core.cli import main
 from llp_core.cli.app import app
 from llp_core.errors import InputError
 from llp_core.live import current_version
@@ -106,8 +105,5 @@ def test_what_does_not_work(
     arguments: list[str],
     message: str,
 ) -> None:
-    monkeypatch.setattr(sys, "argv", ["llp", *arguments])
-    with pytest.raises(SystemExit) as end:
-        main()
-    assert (end.value.code, capsys.readouterr().err) == (3, message)
+    assert (llp(monkeypatch, *arguments), capsys.readouterr().err) == (3, message)
     assert current_version(project.root) == 1
