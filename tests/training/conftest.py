@@ -5,7 +5,9 @@ import torch
 
 from llp_core.config import ContextsParams, Params, RunParams, StudentParams, TeacherParams
 from llp_core.graph import pair_keys
+from llp_core.models import LinkModel, ModelSpec
 from llp_core.sampling import generator, sample_contexts, sample_negatives
+from llp_core.training.runs import Lessons
 from llp_core.types import Contexts, TeacherScores, TrainingGraph
 
 NUM_NODES = 60
@@ -68,3 +70,9 @@ def scores(training_graph: TrainingGraph, contexts: Contexts) -> TeacherScores:
         negative_logits=4 * ((negatives[:, 0] < 30) == (negatives[:, 1] < 30)).float() - 2,
         representations=torch.randn(NUM_NODES, 16, generator=generator(0, "representations")),
     )
+
+
+@pytest.fixture
+def lessons(training_graph: TrainingGraph, contexts: Contexts, scores: TeacherScores) -> Lessons:
+    spec = ModelSpec(encoder="sage", features=training_graph.features.shape[1], hidden=16, layers=2, dropout=0.5)
+    return Lessons(contexts, scores, LinkModel(spec, generator(0, "teacher")))

@@ -2,16 +2,15 @@
 
 import pytest
 import torch
+from trainings import killed, same
 
 from llp_core.config import TeacherParams
 from llp_core.models import Dropout, LinkModel, ModelSpec, NodeFeatures, TrainingAdjacency
-from llp_core.progress import Progress
 from llp_core.sampling import generator
 from llp_core.training import batching
 from llp_core.training.batching import StepEncoder, full_batch_bytes, resolve_batching
-from llp_core.training.checkpoint import Checkpoint
 from llp_core.training.objective import Objective, Step, Teaching
-from llp_core.training.runs import Trained, train_student, train_teachers
+from llp_core.training.runs import train_student, train_teachers
 from llp_core.types import TrainingGraph
 
 STEP = Step(epoch=4, edges=torch.arange(3), anchors=torch.tensor([0, 31]))
@@ -20,11 +19,6 @@ STEP = Step(epoch=4, edges=torch.arange(3), anchors=torch.tensor([0, 31]))
 @pytest.fixture
 def sampled(teacher_params: TeacherParams) -> TeacherParams:
     return teacher_params.model_copy(update={"batching": "sampled", "fanouts": (3,), "candidates": 1})
-
-
-def same(one: Trained, other: Trained) -> bool:
-    theirs = other.model.state_dict()
-    return all(torch.equal(value, theirs[name]) for name, value in one.model.state_dict().items())
 
 
 @pytest.mark.parametrize(
@@ -66,20 +60,10 @@ def test_a_killed_training_on_samples_ends_with_the_very_same_weights(
     sampled, training_graph, run_params, tmp_path, monkeypatch
 ) -> None:
     (whole,) = train_teachers(training_graph, sampled, run_params, tmp_path / "whole")
-    monkeypatch.setattr(Checkpoint, "due", lambda self: True)
-    advance = Progress.advance
-
-    def advance_then_die(self: Progress, steps: int = 1, /, **figures: float) -> None:
-        advance(self, steps, **figures)
-        if self.done == 7:
-            raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Progress, "advance", advance_then_die)
-        with pytest.raises(KeyboardInterrupt):
-            list(train_teachers(training_graph, sampled, run_params, tmp_path / "killed"))
+    with killed(monkeypatch, after=7):
+        list(train_teachers(training_graph, sampled, run_params, tmp_path / "killed"))
     (resumed,) = train_teachers(training_graph, sampled, run_params, tmp_path / "killed")
-    assert same(whole, resumed)
+    assert same(whole.model, resumed.model)
     assert whole.fit == resumed.fit
 
 
@@ -154,5 +138,5 @@ def test_a_student_of_a_large_graph_learns(training_graph, student_params, run_p
     whole = train_student(training_graph, "label", None, params, run_params, tmp_path / "whole")  # padded, it is small
     monkeypatch.setattr(batching, "ROWS_MULTIPLE", 8)
     chosen = train_student(training_graph, "label", None, params, run_params, tmp_path / "chosen")
-    assert not same(whole, chosen)  # dropout draws for other rows
+    assert not same(whole.model, chosen.model)  # dropout draws for other rows
     assert chosen.fit.history[-1]["loss"] < 0.9 * chosen.fit.history[0]["loss"]

@@ -4,13 +4,13 @@ import dataclasses
 
 import pytest
 import torch
+from trainings import killed
 
 from llp_core.models import LinkModel, ModelSpec
 from llp_core.names import METHODS, Method
 from llp_core.sampling import generator
-from llp_core.training import runs
 from llp_core.training.export import export_scores
-from llp_core.training.runs import Lessons, Trained, train_student, train_teachers
+from llp_core.training.runs import Trained, train_student, train_teachers
 from llp_core.types import Contexts, TeacherScores, TrainingGraph
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
@@ -29,12 +29,6 @@ def graph(request, training_graph) -> TrainingGraph:
     if request.param == "sparse":
         return training_graph
     return dataclasses.replace(training_graph, features=training_graph.features.to_dense())
-
-
-@pytest.fixture
-def lessons(training_graph, contexts, scores) -> Lessons:
-    spec = ModelSpec(encoder="sage", features=training_graph.features.shape[1], hidden=16, layers=2, dropout=0.5)
-    return Lessons(contexts, scores, LinkModel(spec, generator(0, "teacher")))
 
 
 @pytest.mark.parametrize("encoder", ["sage", "gcn"])
@@ -84,18 +78,8 @@ def test_with_dropout_they_learn(
 def test_a_killed_training_goes_on(lessons, training_graph, student_params, run_params, tmp_path, monkeypatch) -> None:
     run = run_params.model_copy(update={"device": "cuda"})
     whole = train_student(training_graph, "llp", lessons, student_params, run, tmp_path / "whole")
-    monkeypatch.setattr(runs.Checkpoint, "due", lambda self: True)
-    train_epoch = runs.Trainer._train_epoch
-
-    def killed(self, epoch, progress):
-        if epoch == 7:
-            raise KeyboardInterrupt
-        return train_epoch(self, epoch, progress)
-
-    with monkeypatch.context() as context:
-        context.setattr(runs.Trainer, "_train_epoch", killed)
-        with pytest.raises(KeyboardInterrupt):
-            train_student(training_graph, "llp", lessons, student_params, run, tmp_path / "killed")
+    with killed(monkeypatch, after=7):
+        train_student(training_graph, "llp", lessons, student_params, run, tmp_path / "killed")
     resumed = train_student(training_graph, "llp", lessons, student_params, run, tmp_path / "killed")
     # sums on a GPU are added up in any order, so the last bits may differ
     assert history(resumed) == pytest.approx(history(whole), rel=1e-3)

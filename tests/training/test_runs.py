@@ -6,30 +6,16 @@ from pathlib import Path
 
 import pytest
 import torch
+from trainings import killed, same, weights
 
 from llp_core.contestants.pruning import prune
 from llp_core.errors import InputError
-from llp_core.models import LinkModel, ModelSpec, TrainingAdjacency, Workspace
+from llp_core.models import LinkModel, TrainingAdjacency, Workspace
 from llp_core.names import METHODS, Method
-from llp_core.progress import Progress
 from llp_core.sampling import generator
 from llp_core.training import runs
 from llp_core.training.checkpoint import Checkpoint
 from llp_core.training.runs import Lessons, fine_tune, resolve_device, resolve_precision, train_student, train_teachers
-
-
-def weights(model: LinkModel) -> list[torch.Tensor]:
-    return list(model.state_dict().values())
-
-
-def same(one: LinkModel, other: LinkModel) -> bool:
-    return all(torch.equal(a, b) for a, b in zip(weights(one), weights(other), strict=True))
-
-
-@pytest.fixture
-def lessons(training_graph, contexts, scores) -> Lessons:
-    spec = ModelSpec(encoder="sage", features=training_graph.features.shape[1], hidden=16, layers=2, dropout=0.5)
-    return Lessons(contexts, scores, LinkModel(spec, generator(0, "teacher")))
 
 
 @pytest.fixture
@@ -110,28 +96,14 @@ def test_the_same_seed_gives_the_same_weights(student, tmp_path) -> None:
     assert same(student().model, student(workspace=tmp_path / "again").model)
 
 
-class KilledError(Exception):
-    """Stands for the end of the process."""
-
-
 @pytest.mark.parametrize("changes", [{}, {"decay": 0.5, "standardize": True}])
 @pytest.mark.parametrize("killed_after", [1, 7, 12])
 def test_a_killed_training_ends_with_the_very_same_weights(
     killed_after, changes, student, tmp_path, monkeypatch
 ) -> None:
     whole = student(workspace=tmp_path / "whole", **changes)
-    monkeypatch.setattr(Checkpoint, "due", lambda self: True)
-    advance = Progress.advance
-
-    def advance_then_die(self: Progress, steps: float = 1, /, **figures: float) -> None:
-        advance(self, steps, **figures)
-        if figures and round(self.done, 2) == killed_after:  # an epoch is done and kept
-            raise KilledError
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Progress, "advance", advance_then_die)
-        with pytest.raises(KilledError):
-            student(**changes)
+    with killed(monkeypatch, killed_after):
+        student(**changes)
     epochs = note_epochs(monkeypatch)
     resumed = student(**changes)
     assert epochs == list(range(killed_after, 12))
