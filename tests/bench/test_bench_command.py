@@ -14,6 +14,16 @@ from llp_core import paths
 from llp_core.bench.run import RIVALS
 from llp_core.cli.app import app
 
+ONE_OF_EACH_FAMILY = (
+    "gnn",
+    "gnn-pyg",
+    "gnn-sampled-15-10-5",
+    "gnn-cached",
+    "student",
+    "student-cached",
+    "common-neighbors",
+)
+
 
 def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> object:
     """The exit code."""
@@ -84,9 +94,12 @@ def test_outside_a_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caps
     assert capsys.readouterr().err.startswith("params.yaml: not found. Run llp in the project's folder")
 
 
-def test_all_contestants_on_trained_models(trained_project: Path) -> None:
+@pytest.mark.parametrize(
+    "names", [ONE_OF_EACH_FAMILY, pytest.param((), marks=pytest.mark.slow)], ids=["one of each", "all"]
+)
+def test_contestants_on_trained_models(trained_project: Path, names: tuple[str, ...]) -> None:
     arguments = ["bench", "latency", "--pairs", "1", "--pairs", "4", "--seconds", "0.01", "--threads", "1"]
-    result = CliRunner().invoke(app, arguments)
+    result = CliRunner().invoke(app, [*arguments, *(part for name in names for part in ("--contestant", name))])
     assert result.exit_code == 0, result.output
     lines = result.stdout.splitlines()
     assert lines[0] == "Latency: tiny, transductive"
@@ -97,6 +110,7 @@ def test_all_contestants_on_trained_models(trained_project: Path) -> None:
     rows = pd.read_parquet(trained_project / paths.BENCH / "rows.parquet")
     assert set(rows["regime"]) == {"online", "offline", "closed loop"}
     ran = {entrant["name"] for entrant in read["entrants"] if entrant["ran"]}
+    assert ran == set(names) or not names
     assert set(rows["method"]) == ran | {"matrix products"}
     assert rows[rows["method"].isin(ran)]["hits_at_20"].between(0, 1).all()
 
