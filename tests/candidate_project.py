@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 import yaml
+from untuned_params import copy_untuned
 
 from llp_core.names import SETTINGS
 from llp_core.stages import STAGES, run_stage
@@ -23,7 +24,6 @@ SHORT = {
     "student": {"hidden": 32, "max_epochs": 40, "methods": ["label", "llp"]},
     "latency": {"pairs": [10], "seconds": 0.01},
     "gate": {"request_pairs": 10, "max_p99_ms": 1000.0},
-    "tuned": {setting: {"teacher": {}, "contexts": {}, "student": {}} for setting in SETTINGS},
 }
 
 
@@ -49,7 +49,7 @@ def trained(factory: pytest.TempPathFactory) -> Path:
     root = factory.getbasetemp() / "trained"
     if not root.exists():
         shutil.copytree(ROOT / "data" / "embedded", root / "data" / "embedded")
-        shutil.copy(ROOT / "params.yaml", root)
+        copy_untuned(root)
         change(root, SHORT)
         run_pipeline(root)
     return root

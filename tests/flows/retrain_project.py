@@ -15,7 +15,7 @@ from uuid import UUID
 import httpx
 import pandas as pd
 import pytest
-import yaml
+from candidate_project import change
 from llp_command import llp
 from tiny_project import ROOT
 from untuned_params import copy_untuned
@@ -116,10 +116,7 @@ class Nightly:
 
     def change(self, changes: dict[str, dict[str, Any]]) -> None:
         """Changes settings in params.yaml."""
-        params = yaml.safe_load((self.root / "params.yaml").read_text())
-        for section, values in changes.items():
-            params[section] |= values
-        (self.root / "params.yaml").write_text(yaml.safe_dump(params))
+        change(self.root, changes)
 
     def drop(self, name: str, table: pd.DataFrame) -> None:
         """Puts a file where the next retraining finds it."""

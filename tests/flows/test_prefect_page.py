@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import yaml
+from candidate_project import change
 from served_project import Served, free_port
 from tiny_project import ROOT
+from untuned_params import copy_untuned
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = [
@@ -33,11 +34,8 @@ def retrained(tmp_path: Path) -> Iterator[Served]:
         shutil.copy(ROOT / name, root / name)
     shutil.copytree(ROOT / "data" / "embedded", root / "data" / "embedded")
     shutil.copytree(ROOT / "flows", root / "flows")
-    params = yaml.safe_load((ROOT / "params.yaml").read_text())
-    for section, values in QUICK.items():
-        params[section] |= values
-    params["tuned"] = {setting: {part: {} for part in own} for setting, own in params["tuned"].items()}
-    (root / "params.yaml").write_text(yaml.safe_dump(params))
+    copy_untuned(root)
+    change(root, QUICK)
     subprocess.run(["git", "init", "--quiet", str(root)], check=True)
     project = Served(root, free_port())
     try:

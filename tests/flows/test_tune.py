@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from candidate_project import change
 from llp_command import llp
 from tiny_project import Project
 
@@ -18,10 +19,7 @@ pytestmark = [
 @pytest.fixture
 def quick(real: Project, monkeypatch: pytest.MonkeyPatch) -> Project:
     """Trainings of a moment; what is found goes to a folder of the project, not to the package's."""
-    params = yaml.safe_load((real.root / "params.yaml").read_text())
-    for section in ("teacher", "student"):
-        params[section] |= {"hidden": 8, "max_epochs": 2}
-    (real.root / "params.yaml").write_text(yaml.safe_dump(params))
+    change(real.root, {name: {"hidden": 8, "max_epochs": 2} for name in ("teacher", "student")})
     (real.root / "tuned").mkdir()
     (real.root / "tuned" / "default.yaml").write_text((tuned.FOLDER / "default.yaml").read_text())
     monkeypatch.setattr(tuned, "FOLDER", real.root / "tuned")

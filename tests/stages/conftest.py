@@ -5,7 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from small_project import QUICK, ROOT, change
+from candidate_project import change
+from small_project import QUICK, ROOT
+from untuned_params import copy_untuned
 
 
 @pytest.fixture
@@ -15,7 +17,7 @@ def new_project(tmp_path: Path) -> Callable[[str], Path]:
     def make(name: str) -> Path:
         root = tmp_path / name
         shutil.copytree(ROOT / "data" / "embedded", root / "data" / "embedded")
-        shutil.copy(ROOT / "params.yaml", root)
+        copy_untuned(root)
         change(root, QUICK)
         return root
 

@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-import yaml
-
 from llp_core.names import SETTINGS, Setting
 from llp_core.stages import STAGES, run_stage
 
@@ -14,20 +12,11 @@ QUICK = {
     "contexts": {"rounds": 2},
     "student": {"hidden": 8, "max_epochs": 6, "methods": ["label", "logit", "representation", "llp"]},
     "latency": {"pairs": [1, 10], "seconds": 0.01},
-    "tuned": {setting: {"teacher": {}, "contexts": {}, "student": {}} for setting in SETTINGS},
 }
 
 EVERY_STAGE: tuple[tuple[str, Setting | None], ...] = tuple(
     (name, setting) for name, stage in STAGES.items() for setting in (SETTINGS if stage.per_setting else (None,))
 )
-
-
-def change(root: Path, changes: dict[str, dict[str, object]]) -> None:
-    """Changes settings in a project's params.yaml."""
-    params = yaml.safe_load((root / "params.yaml").read_text())
-    for section, values in changes.items():
-        params[section] |= values
-    (root / "params.yaml").write_text(yaml.safe_dump(params))
 
 
 def run_all() -> None:

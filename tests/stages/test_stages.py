@@ -6,7 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from small_project import change, figures, run_all
+from candidate_project import change
+from small_project import figures, run_all
 
 from llp_core import paths
 from llp_core.config import load_params
