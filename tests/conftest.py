@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from candidate_project import copied
 from hypothesis import settings
 
 from llp_core.config import Params, TunedParams, load_params
@@ -20,6 +21,14 @@ settings.load_profile("llp")
 def params() -> Params:
     """The settings in params.yaml as committed, with nothing tuned, whatever a search has found meanwhile."""
     return load_params(ROOT / "params.yaml").model_copy(update={"tuned": TunedParams.nothing()})
+
+
+@pytest.fixture
+def project(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of a project whose pipeline has run, which is the current folder. Other rooms have one of their own."""
+    root = copied(tmp_path_factory, tmp_path / "project")
+    monkeypatch.chdir(root)
+    return root
 
 
 @pytest.fixture
