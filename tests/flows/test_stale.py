@@ -32,30 +32,25 @@ def done(real: Project) -> Project:
     return real
 
 
-def stale(project: Project) -> set[str]:
-    return {address for address, reasons in stage_status(project.root).items() if reasons}
+def stale(project: Project) -> dict[str, list[str]]:
+    return {address: reasons for address, reasons in stage_status(project.root).items() if reasons}
 
 
-@pytest.mark.parametrize(
-    ("key", "value", "names", "settings"),
-    [
-        ("tuned.production.student.margin", 0.7, AFTER_STUDENT, ["production"]),
+def test_stages_that_a_setting_makes_stale_and_why(done: Project) -> None:
+    params = done.root / "params.yaml"
+    before = params.read_text()
+    assert stale(done) == {}
+    for key, value, names, settings in (
         ("tuned.cold_start.teacher.candidates", 3, AFTER_TEACHER, ["cold_start"]),
         ("tuned.transductive.contexts.walks", 5, AFTER_CONTEXTS, ["transductive"]),
         ("student.margin", 0.7, AFTER_STUDENT, SETTINGS),
-    ],
-)
-def test_stages_that_a_setting_makes_stale(
-    done: Project, key: str, value: float, names: list[str], settings: list[str]
-) -> None:
-    assert stale(done) == set()
-    change_params(done.root / "params.yaml", {key: value})
-    assert stale(done) == {"report"} | {f"{name}@{setting}" for name in names for setting in settings}
-
-
-def test_the_reason_is_told(done: Project) -> None:
-    change_params(done.root / "params.yaml", {"tuned.production.student.margin": 0.7})
-    assert stage_status(done.root)["student@production"] == ["tuned.production.student.margin changed from None to 0.7"]
+        ("tuned.production.student.margin", 0.7, AFTER_STUDENT, ["production"]),
+    ):
+        params.write_text(before)
+        change_params(params, {key: value})
+        reasons = stale(done)
+        assert set(reasons) == {"report"} | {f"{name}@{setting}" for name in names for setting in settings}, key
+    assert reasons["student@production"] == ["tuned.production.student.margin changed from None to 0.7"]
 
 
 def test_no_page_shows_new_settings_beside_old_figures(done: Project) -> None:
