@@ -94,10 +94,14 @@ def peak_memory_mb() -> float:
     """The most memory that this process held since `forget_peak_memory`, in 2**20 bytes."""
     try:
         lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
-    except OSError:  # not Linux: since the process began, and macOS counts in bytes
-        unit = 2**20 if platform.system() == "Darwin" else 2**10
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 2**10
+    except OSError:
+        lines = []
+    for line in lines:
+        if line.startswith("VmHWM"):
+            return int(line.split()[1]) / 2**10
+    # Not Linux, or one in a sandbox such as gVisor: since the process began, and macOS counts in bytes.
+    unit = 2**20 if platform.system() == "Darwin" else 2**10
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
 
 
 def forget_peak_memory() -> None:

@@ -3,8 +3,11 @@
 import platform
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+
+from llp_core.machine import peak_memory_mb
 
 glibc_only = pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the allocator is another one here")
 linux_only = pytest.mark.skipif(platform.system() != "Linux", reason="Linux alone tells it")
@@ -53,3 +56,8 @@ def test_a_peak_is_seen_and_forgotten() -> None:
     start, peak, after = run(PEAKS)
     assert peak - start > 180  # of 191 MB
     assert after - start < 60
+
+
+def test_a_peak_is_told_where_linux_tells_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Path, "read_text", lambda *_, **__: "Name:\tllp\nVmRSS:\t1 kB\n")  # as in gVisor
+    assert peak_memory_mb() > 50
