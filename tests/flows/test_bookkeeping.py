@@ -19,8 +19,6 @@ from tiny_project import Project
 from flows.bookkeeping import read_stages, run_recorded, stage_status
 from llp_core.errors import InputError, LLPError
 
-pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep.value:DeprecationWarning")
-
 
 def run(project: Project, address: str) -> str:
     name, _, setting = address.partition("@")

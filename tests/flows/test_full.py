@@ -12,10 +12,7 @@ from flows.bookkeeping import StageEntry
 from flows.full import FullRun, full, select
 from llp_core.errors import CheckFailed, InputError, LLPError, StageFailed
 
-pytestmark = [
-    pytest.mark.usefixtures("prefect_server", "stages_in_process"),
-    pytest.mark.filterwarnings("ignore:_NoneStep.value:DeprecationWarning"),
-]
+pytestmark = pytest.mark.usefixtures("prefect_server", "stages_in_process")
 
 
 @pytest.fixture

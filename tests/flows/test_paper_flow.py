@@ -13,7 +13,6 @@ from llp_core.names import METHODS, TEACHER
 from llp_core.paper.cells import RESULTS, SCHEMA, write_rows
 from llp_core.paper.plan import plan_jobs, settings_text
 
-pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep.value:DeprecationWarning")
 PART = ("--dataset", "cora", "--setting", "transductive", "--seeds", "1", "--splits", "1")
 
 

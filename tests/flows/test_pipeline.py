@@ -8,10 +8,7 @@ from tiny_project import Project
 
 from flows import full as module
 
-pytestmark = [
-    pytest.mark.usefixtures("prefect_server"),
-    pytest.mark.filterwarnings("ignore:_NoneStep.value:DeprecationWarning"),
-]
+pytestmark = pytest.mark.usefixtures("prefect_server")
 
 QUICK = ["teacher.max_epochs=2", "teacher.candidates=1", "teacher.hidden=8", "student.max_epochs=2", "student.hidden=8"]
 

@@ -35,10 +35,7 @@ from llp_core.registry import numbers, read_version, version_folder
 from llp_core.registry.smoke import smoke_test
 from llp_core.retraining import drift_since_champion
 
-pytestmark = [
-    pytest.mark.usefixtures("prefect_server"),
-    pytest.mark.filterwarnings("ignore:_NoneStep.value:DeprecationWarning"),
-]
+pytestmark = pytest.mark.usefixtures("prefect_server")
 
 LENIENT = {"gate": {"tolerance": 0.99}}
 """Lets all but anything pass."""

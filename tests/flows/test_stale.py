@@ -10,8 +10,6 @@ from llp_core.cli.params_file import change_params
 from llp_core.errors import InputError
 from llp_core.names import SETTINGS
 
-pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep.value:DeprecationWarning")
-
 AFTER_STUDENT = ["student", "evaluate", "latency"]
 AFTER_TEACHER = ["teacher", "teacher_scores", *AFTER_STUDENT]
 AFTER_CONTEXTS = ["contexts", "teacher_scores", *AFTER_STUDENT]

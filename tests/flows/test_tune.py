@@ -10,10 +10,7 @@ from tiny_project import Project
 
 from llp_core import tuned
 
-pytestmark = [
-    pytest.mark.usefixtures("prefect_server"),
-    pytest.mark.filterwarnings("ignore:_NoneStep.value:DeprecationWarning"),
-]
+pytestmark = pytest.mark.usefixtures("prefect_server")
 
 
 @pytest.fixture

@@ -12,8 +12,6 @@ from llp_core.cli.app import app
 from llp_core.errors import InputError
 from llp_core.live import current_version
 
-pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep.value:DeprecationWarning")
-
 
 def told(*arguments: str) -> str:
     """What `llp` prints."""

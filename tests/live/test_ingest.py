@@ -12,8 +12,6 @@ from live_project import EDGES, NODES, Project
 from llp_core.errors import CheckFailed, InputError
 from llp_core.live import Counts, current_version, ingest, versions
 
-pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep.value:DeprecationWarning")
-
 
 def pair(*ends: str) -> frozenset[str]:
     return frozenset(ends)

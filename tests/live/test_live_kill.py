@@ -93,8 +93,6 @@ while True:
 print(step)
 """
 
-pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep.value:DeprecationWarning")
-
 
 def survive(template: Path, what: str, every: int) -> int:
     command = [sys.executable, "-c", KILLER, str(template), what, str(every)]

@@ -15,8 +15,6 @@ from llp_core.errors import InputError
 from llp_core.live import IngestReport, checkout, current_version, extract, versions
 from llp_core.live.records import LIVE
 
-pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep.value:DeprecationWarning")
-
 
 @pytest.fixture
 def grown(project: Project) -> Project:

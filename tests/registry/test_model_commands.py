@@ -17,8 +17,6 @@ from llp_core.registry import champion, promote, register
 from llp_core.store import load
 from llp_core.types import Graph
 
-pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep.value:DeprecationWarning")
-
 
 def llp(*arguments: str) -> str:
     """What a command prints; its error is raised."""

@@ -19,8 +19,6 @@ from llp_core.sampling import generator
 from llp_core.store import load
 from llp_core.types import Graph
 
-pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep.value:DeprecationWarning")
-
 
 @pytest.fixture
 def served(project: Path) -> Path:

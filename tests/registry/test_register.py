@@ -229,7 +229,6 @@ def test_what_a_run_writes_itself_is_no_change_of_the_project(project: Path) -> 
     assert open_version(project, register(project)).changed_since is True
 
 
-@pytest.mark.filterwarnings("ignore:_NoneStep.value:DeprecationWarning")
 def test_a_version_knows_which_version_of_the_live_data_it_was_trained_on(project: Path) -> None:
     from dvc.repo import Repo
 

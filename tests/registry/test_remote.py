@@ -17,8 +17,6 @@ from llp_core.errors import InputError, LLPError
 from llp_core.registry import champion, numbers, open_version, promote, pull, push, register, rollback
 from llp_core.registry.remote import Transfer
 
-pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep.value:DeprecationWarning")
-
 
 @pytest.fixture
 def copy(
