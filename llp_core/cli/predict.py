@@ -61,7 +61,10 @@ def score(
     known = "the graph's nodes" + (f" or {nodes}" if nodes is not None else "")
     ends = [end_numbers(table, column, predictor.node_ids, known) for column in (files.source, files.target)]
     scores = predictor.score(torch.from_numpy(np.stack(ends)))
-    _write(table.data.to_pandas(integer_object_nulls=True).assign(score=scores.numpy()), output)
+    # Else pandas would take columns of the file for its index, and leave them out when it writes.
+    rows = table.data.to_pandas(integer_object_nulls=True, ignore_metadata=True)
+    own = [column for column in rows.columns if not column.startswith("__index_level_")]  # numbers of rows, of pandas
+    _write(rows[own].assign(score=scores.numpy()), output)
 
 
 def recommend(

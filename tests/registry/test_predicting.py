@@ -140,6 +140,17 @@ def test_score_leaves_the_file_s_values_as_they_are(served: Path, predictor: Pre
     assert text == Path("pairs.csv").read_text().splitlines()
 
 
+@pytest.mark.parametrize("index", [["source"], ["source", "target"], ["why"], []])
+def test_score_keeps_what_pandas_wrote_as_its_index(served: Path, predictor: Predictor, index: list[str]) -> None:
+    ids = predictor.node_ids
+    given = pd.DataFrame({"source": ids[:3], "target": ids[3:6], "why": ["a", "b", "c"]}).iloc[1:]
+    (given.set_index(index) if index else given.iloc[::-1]).to_parquet("pairs.parquet")
+    llp("score", "pairs.parquet", "--output", "scored.csv")
+    scored = pd.read_csv("scored.csv")
+    assert sorted(scored.columns) == ["score", "source", "target", "why"]
+    assert set(scored["source"]) == {ids[1], ids[2]}
+
+
 def test_scores_of_recommend_have_six_figures(served: Path, predictor: Predictor) -> None:
     asked = predictor.node_ids[0]
     found = predictor.recommend(torch.tensor([0]), 3)
