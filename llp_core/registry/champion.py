@@ -121,8 +121,10 @@ def _test(root: Path, state: Champion) -> None:
 
 
 def _event(root: Path, what: Switch, number: int | None, before: int | None, why: str) -> Event:
-    manifest = "" if number is None else sha256(version_folder(root, number) / MANIFEST)
-    return Event(now(), what, number, before, why, manifest)
+    manifest = None if number is None else version_folder(root, number) / MANIFEST
+    # What to switch back to may not be here, as in a clone without `llp model pull`: the failed one goes all the same.
+    digest = sha256(manifest) if manifest is not None and manifest.is_file() else ""
+    return Event(now(), what, number, before, why, digest)
 
 
 def _write(root: Path, state: Champion) -> None:

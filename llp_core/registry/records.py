@@ -101,7 +101,7 @@ class Event:
         version: the version that was in use afterwards; None where there was none.
         before: the one that was in use until then.
         why: in words.
-        manifest: sha256 of the manifest of `version`; empty where there is none.
+        manifest: sha256 of the manifest of `version`; empty where there is none, or it was not here.
     """
 
     at: str

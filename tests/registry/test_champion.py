@@ -1,6 +1,7 @@
 """The model in use: promoted, rolled back, tested; and what a process leaves that is killed on the way."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -108,6 +109,15 @@ def test_what_failed_elsewhere_does_not_come_back_where_the_next_fails_too(
     with pytest.raises(LLPError, match="Version 1 failed its smoke test, and "):
         settle(three)
     assert in_use(three) == (back, ())
+
+
+def test_what_fails_goes_even_where_the_former_version_is_not_here(three: Path) -> None:
+    promote(three, 1, "first")
+    shutil.rmtree(three / "models/v0001")  # as in a clone before `llp model pull`
+    break_smoke(three, 2)
+    with pytest.raises(LLPError, match="Version 2 failed its smoke test, and version 1 is in use again"):
+        promote(three, 2, "hope")
+    assert in_use(three) == (1, ())
 
 
 def test_a_failed_smoke_test_of_the_first_leaves_none_in_use(three: Path) -> None:
