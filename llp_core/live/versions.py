@@ -80,9 +80,13 @@ def require_current(root: Path) -> DataVersion:
         raise InputError(f"{LIVE}: not found. `llp data start` makes it of the files that params.yaml names.")
     if not _is_intact(root / LIVE, version):
         back = version.number if version.number in {each.number for each in recorded} else version.after
+        brings = (
+            "Move it elsewhere, and `llp data start` makes it anew"  # it was killed before DVC had version 1
+            if back is None
+            else f"`llp data checkout {back}` puts the files that DVC has in its place"
+        )
         raise InputError(
-            f"{LIVE}: it is not as version {version.number} was written. `llp data checkout {back}` puts the files "
-            "that DVC has in its place; changes go through `llp ingest`."
+            f"{LIVE}: it is not as version {version.number} was written. {brings}; changes go through `llp ingest`."
         )
     return version
 

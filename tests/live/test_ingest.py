@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 from decimal import Decimal
 from pathlib import Path
 
@@ -486,3 +487,13 @@ def test_live_data_that_someone_changed(project: Project) -> None:
     pd.read_parquet(path).iloc[1:].to_parquet(path)
     with pytest.raises(InputError, match=r"not as version 1 was written. `llp data checkout 1` puts"):
         ingest(project.root, None, project.params)
+
+
+def test_a_first_version_that_was_killed_and_then_changed(project: Project) -> None:
+    shutil.rmtree(project.root / "data/versions")  # killed before it was recorded
+    live = project.root / "data/live"
+    (live / "edges.parquet").write_bytes(b"")
+    with pytest.raises(InputError, match=r"not as version 1 was written\. Move it elsewhere, and `llp data start`"):
+        ingest(project.root, None, project.params)
+    live.rename(project.root / "elsewhere")
+    assert project.start() == 1
