@@ -3,7 +3,8 @@
 import logging
 import os
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -99,12 +100,8 @@ def full(settings: list[str] | None = None) -> FullRun:
     workers = _workers(root)
     stages = select(read_stages(root), settings)
     runner: Runner = ThreadPoolTaskRunner(max_workers=workers)
-    try:
-        with runner:
-            futures = _run_all(stages, runner)
-    except (KeyboardInterrupt, TerminationSignal) as signal:
-        leave_temporary_server(INTERRUPTED if isinstance(signal, KeyboardInterrupt) else TERMINATED)
-        raise
+    with interruptible(), runner:
+        futures = _run_all(stages, runner)
     runs = [_stage_run(address, future) for address, future in futures.items()]
     show_stages(
         [{"stage": run.address, "done": run.outcome, "seconds": round(run.seconds, 1)} for run in runs],
@@ -204,20 +201,25 @@ def _next_stages(waiting: Iterable[StageEntry], done: Iterable[str], running: It
     return ready[:1]
 
 
-def leave_temporary_server(exit_code: int) -> None:
-    """Ends the process, if its Prefect server is a temporary one.
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Ends the process where the block is interrupted or told to end, if its Prefect server is a temporary one.
 
     A terminal interrupts that server too, and Prefect would call it for minutes; a process that is told to end
     would leave it behind.
     """
-    from prefect.server.api.server import SubprocessASGIServer
+    try:
+        yield
+    except (KeyboardInterrupt, TerminationSignal) as signal:
+        from prefect.server.api.server import SubprocessASGIServer
 
-    servers = list(SubprocessASGIServer._instances.values())
-    for server in servers:
-        server.stop()
-    if servers:
-        logger.warning("Interrupted. What was complete is kept; the same command goes on from there.")
-        os._exit(exit_code)
+        servers = list(SubprocessASGIServer._instances.values())
+        for server in servers:
+            server.stop()
+        if servers:
+            logger.warning("Interrupted. What was complete is kept; the same command goes on from there.")
+            os._exit(INTERRUPTED if isinstance(signal, KeyboardInterrupt) else TERMINATED)
+        raise
 
 
 def _submit(runner: Runner, stage: StageEntry, after: list[Future]) -> Future:

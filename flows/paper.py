@@ -5,11 +5,10 @@ from collections.abc import Mapping
 
 from prefect import flow
 from prefect.artifacts import create_table_artifact
-from prefect.exceptions import TerminationSignal
 
-from flows.full import leave_temporary_server, note_process
+from flows.full import interruptible, note_process
 from llp_core.config import load_params
-from llp_core.errors import INTERRUPTED, TERMINATED, StageFailed
+from llp_core.errors import StageFailed
 from llp_core.names import Setting
 from llp_core.paper.plan import plan_jobs
 from llp_core.paper.run import Standing, run_paper
@@ -45,12 +44,9 @@ def paper(
     params = load_params(PARAMS)
     jobs = plan_jobs(params, datasets, settings, methods, seeds, splits)
     standing = Standing(frozenset(), frozenset(), {})
-    try:
+    with interruptible():
         for standing in run_paper(jobs, params):
             _show(standing)
-    except (KeyboardInterrupt, TerminationSignal) as signal:
-        leave_temporary_server(INTERRUPTED if isinstance(signal, KeyboardInterrupt) else TERMINATED)
-        raise
     _raise_failures(standing.failures)
     return standing
 

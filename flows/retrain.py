@@ -8,16 +8,15 @@ from typing import Any, Literal
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 from prefect.events import emit_event
-from prefect.exceptions import TerminationSignal
 from prefect.states import Completed
 
 from flows.artifacts import show_data, show_drift, show_report, show_verdict
 from flows.bookkeeping import stage_status
 from flows.events import DRIFT_DETECTED, LIVE_DATA
-from flows.full import full, leave_temporary_server, note_process
+from flows.full import full, interruptible, note_process
 from llp_core.config import Params, load_params
 from llp_core.drift import DriftReport
-from llp_core.errors import INTERRUPTED, TERMINATED, LLPError
+from llp_core.errors import LLPError
 from llp_core.gate import Verdict, judge
 from llp_core.gate.rules import require_judgeable
 from llp_core.live import IngestReport, current_version, ingest
@@ -67,11 +66,8 @@ def retrain() -> Any:
             their smoke test. The models in use stay, or are in use again.
     """
     root = Path.cwd()
-    try:
+    with interruptible():
         found = _alone(root)
-    except (KeyboardInterrupt, TerminationSignal) as signal:
-        leave_temporary_server(INTERRUPTED if isinstance(signal, KeyboardInterrupt) else TERMINATED)
-        raise
     logger.info("%s: %s", found.outcome, found.why)
     return Completed(name=found.outcome.capitalize(), message=found.why, data=found)
 

@@ -5,13 +5,12 @@ from typing import Any
 
 from prefect import flow
 from prefect.artifacts import create_table_artifact
-from prefect.exceptions import TerminationSignal
 
-from flows.full import leave_temporary_server, note_process
+from flows.full import interruptible, note_process
 from llp_core.config import load_params
 from llp_core.datasets import get_dataset
 from llp_core.datasets.kept import kept_graph
-from llp_core.errors import INTERRUPTED, TERMINATED, InputError
+from llp_core.errors import InputError
 from llp_core.names import SETTINGS, Setting
 from llp_core.paths import PARAMS
 from llp_core.search import Found, published, search
@@ -56,11 +55,8 @@ def tune(dataset: str, setting: Setting, trials: int) -> Found:
         raise InputError(f"data set {dataset}, setting {setting}: it cannot be split. {error}.") from None
     params = params.model_copy(update={"split": shares})
     folder = FOLDER / f"{dataset}-{setting}"
-    try:
+    with interruptible():
         found = search(graph, split, params, trials, folder, published=published(dataset, setting))
-    except (KeyboardInterrupt, TerminationSignal) as signal:
-        leave_temporary_server(INTERRUPTED if isinstance(signal, KeyboardInterrupt) else TERMINATED)
-        raise
     write_tuned(dataset, setting, found.values, found.about())
     _show_best(found, f"{dataset}, {setting}")
     return found

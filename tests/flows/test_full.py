@@ -5,6 +5,7 @@ import time
 
 import pytest
 import tiny_stages
+from prefect.exceptions import TerminationSignal
 from tiny_project import Project
 
 from flows import full as module
@@ -270,8 +271,12 @@ def test_a_setting_that_is_not_known(setting: str, hint: str) -> None:
         select(ALL, [setting])
 
 
-@pytest.mark.parametrize("code", [module.INTERRUPTED, module.TERMINATED])
-def test_a_temporary_server_does_not_outlive_its_flow(code: int, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("signal", "code"), [(KeyboardInterrupt(), module.INTERRUPTED), (TerminationSignal(signal=15), module.TERMINATED)]
+)
+def test_a_temporary_server_does_not_outlive_its_flow(
+    signal: BaseException, code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     class Server:
         stopped = False
 
@@ -281,6 +286,7 @@ def test_a_temporary_server_does_not_outlive_its_flow(code: int, monkeypatch: py
     server, codes = Server(), []
     monkeypatch.setattr("prefect.server.api.server.SubprocessASGIServer._instances", {8000: server})
     monkeypatch.setattr(module.os, "_exit", codes.append)
-    module.leave_temporary_server(code)
+    with pytest.raises(type(signal)), module.interruptible():
+        raise signal
     assert server.stopped
     assert codes == [code]
