@@ -173,7 +173,7 @@ def _with_nodes(graph: LiveGraph, added: "pd.DataFrame") -> tuple[LiveGraph, Cou
     new_values: dict[str, pd.Series[Any]] = {graph.files.id: _joined(graph.nodes, added.iloc[new], graph.files.id)}
     differs = np.zeros(there.size, dtype=bool)
     for column, kind in graph.kinds.items():
-        before, after = _alike(graph.nodes[column], added[column])
+        before, after = _alike(graph.nodes[column], added[column], as_words=kind in ("category", "text"))
         old, now = before.iloc[numbers[there]].reset_index(drop=True), after.iloc[there].reset_index(drop=True)
         other = ~_same(old, now, kind)
         values = pd.concat([before, after.iloc[new]], ignore_index=True)
@@ -189,8 +189,10 @@ def _joined(before: "pd.DataFrame", after: "pd.DataFrame", column: str) -> "pd.S
     return pd.concat([before[column], after[column]], ignore_index=True)
 
 
-def _alike(before: "pd.Series[Any]", after: "pd.Series[Any]") -> "tuple[pd.Series[Any], pd.Series[Any]]":
-    """Both as one type that holds the values of both."""
+def _alike(
+    before: "pd.Series[Any]", after: "pd.Series[Any]", as_words: bool = False
+) -> "tuple[pd.Series[Any], pd.Series[Any]]":
+    """Both as one type that holds the values of both. As words, 007 and 7 are two values."""
     import pandas as pd
 
     if before.dtype == after.dtype:
@@ -198,7 +200,9 @@ def _alike(before: "pd.Series[Any]", after: "pd.Series[Any]") -> "tuple[pd.Serie
     if pd.api.types.is_numeric_dtype(before) and pd.api.types.is_numeric_dtype(after):
         return before.astype(np.float64), after.astype(np.float64)
     if pd.api.types.is_numeric_dtype(before) and (numbers := pd.to_numeric(after, errors="coerce")).notna().all():
-        return _alike(before, numbers)
+        same_text = numbers.dtype == before.dtype and bool((numbers.astype("str") == after).all())
+        if same_text or not as_words:
+            return _alike(before, numbers)
     return before.astype("str"), after.astype("str")
 
 

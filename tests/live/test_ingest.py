@@ -162,6 +162,21 @@ class TestChanges:
         new_project.ingest(new_project.write("half.csv", "id,size,colour\n9,2.5,red\n"))
         assert new_project.nodes()["9"] == (2.5, "red")
 
+    @pytest.mark.parametrize(("word", "kept"), [("7", 7), ("007", "007"), ("1.5", "1.5"), ("1" * 30, "1" * 30)])
+    def test_integers_of_parquet_that_are_categories(self, new_project: Project, word: str, kept: object) -> None:
+        """A word that looks like a number is no number there: it stays what it is."""
+        colours = pd.read_csv("nodes.csv").assign(colour=[1, 2] * 4)
+        colours.to_parquet("n.parquet", index=False)
+        new_project.configure(data__files__nodes="n.parquet")
+        new_project.start()
+        new_project.configure(
+            data__files__nodes="data/live/nodes.parquet", data__files__edges="data/live/edges.parquet"
+        )
+        (file,) = new_project.ingest(new_project.write("a.csv", f"id,size,colour\nn3,30,{word}\n")).files
+        assert (file.status, str(file.counts)) == ("taken", "1 node changed")
+        assert new_project.nodes()["n3"] == (30, kept)
+        assert new_project.nodes()["n0"] == (0, type(kept)(1))
+
     def test_decimals_of_parquet_are_numbers(self, new_project: Project) -> None:
         sizes = [Decimal(size) / 4 for size in range(8)]
         pd.DataFrame({"id": range(8), "size": sizes, "colour": ["red"] * 4 + ["blue"] * 4}).to_parquet("n.parquet")
