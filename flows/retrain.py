@@ -89,11 +89,13 @@ def _retrain(root: Path) -> Retraining:
     if data_version is not None:
         data_version = take_new_data(root, params).after
     if not any(stage_status(root).values()) and (why := decided(root, params)):
-        return Retraining("nothing to do", f"Nothing changed, and {why}.", data_version, _in_use(root))
+        return Retraining("nothing to do", f"Nothing changed, and {why}.", data_version, champion(root))
     drift = find_drift(root, params) if data_version is not None else None
     full()
     if why := decided(root, params):
-        return Retraining("nothing to do", f"The models came out as they were, and {why}.", data_version, _in_use(root))
+        return Retraining(
+            "nothing to do", f"The models came out as they were, and {why}.", data_version, champion(root)
+        )
     verdict = ask_gate(root, params, drift)
     if verdict.promoted:
         put_in_use(root, verdict)
@@ -101,7 +103,7 @@ def _retrain(root: Path) -> Retraining:
     if drift is not None:
         _announce(drift, params)
     outcome: Outcome = "promoted" if verdict.promoted else "refused"
-    return Retraining(outcome, verdict.headline, data_version, _in_use(root), verdict)
+    return Retraining(outcome, verdict.headline, data_version, champion(root), verdict)
 
 
 def _warn_of_idle_data(root: Path, params: Params, data_version: int | None) -> None:
@@ -128,11 +130,6 @@ def _settle_registry(root: Path) -> None:
         settle(root)
     except LLPError as error:  # a killed run's model failed its test; the former one is in use again
         logger.warning("%s", error)
-
-
-def _in_use(root: Path) -> int | None:
-    state = champion(root)
-    return None if state is None else state.version
 
 
 @task(name="new data", task_run_name="new data", cache_policy=NO_CACHE, persist_result=False)

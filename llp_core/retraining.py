@@ -68,10 +68,10 @@ def drift_since_champion(root: Path, params: Params) -> DriftReport | None:
     Raises:
         InputError: DVC has not got the version of the data that the model was made of.
     """
-    state, now = champion(root), current_version(root)
-    if state is None or state.version is None or now is None or params.data.name != "files":
+    number, now = champion(root), current_version(root)
+    if number is None or now is None or params.data.name != "files":
         return None
-    before = read_version(root, state.version).data.version
+    before = read_version(root, number).data.version
     if before in (None, now) or before not in {version.number for version in versions(root)}:
         return None
     with tempfile.TemporaryDirectory(prefix="llp-drift-") as folder:
@@ -86,10 +86,9 @@ def decision_folder(candidate: str) -> Path:
 
 def _circumstances(root: Path, params: Params) -> dict[str, object]:
     """What a verdict depends on beside the candidate, as JSON has it."""
-    state = champion(root)
     return {
         "gate": params.gate.model_dump(mode="json"),
-        "champion": None if state is None else state.version,
+        "champion": champion(root),
         "latency": {setting: sha256(root / paths.latency(setting) / LATENCY) for setting in SETTINGS},
         "checks": [dataclasses.asdict(rule) for rule in checks_green(root, SETTINGS)],
     }

@@ -37,7 +37,7 @@ def list_() -> None:
             continue
         data = version.data.name + (f" {version.data.version}" if version.data.version is not None else "")
         shown = (f"{100 * figures.get(f'{name} all hits_at_20', float('nan')):.1f}" for name in SETTINGS)
-        mark = "in use" if in_use and in_use.version == number else ""
+        mark = "in use" if number == in_use else ""
         typer.echo(f"{mark:<8}{number:>7}  {version.made:<20}  {data:<16}" + "".join(f"{each:>14}" for each in shown))
     if in_use is None:
         typer.echo("No model is in use. `llp model promote` judges what the last run left.")
@@ -187,8 +187,8 @@ def pull() -> None:
 
     root = project_root()
     done = fetch(root)
-    state = champion(root)
-    told = " No model is in use." if state is None else f" Version {state.version} is in use."
+    number = champion(root)
+    told = " No model is in use." if number is None else f" Version {number} is in use."
     typer.echo(_told("Fetched", done.versions) + told * done.switched)
 
 

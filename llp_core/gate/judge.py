@@ -38,12 +38,10 @@ def judge(root: Path, params: Params) -> Verdict:
     require_judgeable(params)
     digest = candidate_hash(root)
     graph = load(Graph, root / paths.GRAPH)
-    in_use = champion(root)
-    if in_use is not None and in_use.version is not None:
-        version = open_version(root, in_use.version)
-        number, rival = version.number, champion_rival(root, version, params, graph)
+    if (number := champion(root)) is not None:
+        rival = champion_rival(root, open_version(root, number), params, graph)
     else:
-        number, rival = None, plain_rival(root, params, graph)
+        rival = plain_rival(root, params, graph)
     rules, rows = list(checks_green(root, SETTINGS)), []
     for setting in SETTINGS:
         found = list(compare(root, params, graph, setting, rival))

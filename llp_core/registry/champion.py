@@ -13,14 +13,14 @@ from llp_core.store import sha256, write_json
 _NONE = Champion(version=None, former=(), tested=True, history=())
 
 
-def champion(root: Path) -> Champion | None:
-    """Which version is in use; None where there is none.
+def champion(root: Path) -> int | None:
+    """The number of the version in use; None where there is none.
 
     Raises:
         InputError: champion.json is not readable.
     """
     state = read_state(root)
-    return state if state is not None and state.version is not None else None
+    return None if state is None else state.version
 
 
 def in_use(root: Path) -> int:
@@ -29,10 +29,9 @@ def in_use(root: Path) -> int:
     Raises:
         InputError: there is none, or champion.json is not readable.
     """
-    state = read_state(root)
-    if state is None or state.version is None:
+    if (number := champion(root)) is None:
         raise InputError("No model is in use. `llp model promote` judges what the last run left.")
-    return state.version
+    return number
 
 
 def promote(root: Path, number: int, why: str) -> None:

@@ -26,7 +26,7 @@ def three(project: Path) -> Path:
 
 
 def in_use(root: Path) -> tuple[int | None, tuple[int, ...]]:
-    state = champion(root)
+    state = read_state(root)
     return (None, ()) if state is None else (state.version, state.former)
 
 
@@ -42,7 +42,7 @@ def test_promotions_and_the_way_back(three: Path) -> None:
         rollback(three, "again")
     promote(three, 3, "mended")
     assert in_use(three) == (3, (1,))
-    state = champion(three)
+    state = read_state(three)
     assert state is not None
     assert state.tested
     assert [(event.what, event.before, event.version) for event in state.history] == [
@@ -87,7 +87,7 @@ def test_a_failed_smoke_test_switches_back(three: Path) -> None:
     with pytest.raises(LLPError, match=r"Version 2 failed its smoke test, and version 1 is in use again\. v0002, prod"):
         promote(three, 2, "hope")
     assert in_use(three) == (1, ())
-    state = champion(three)
+    state = read_state(three)
     assert state is not None
     assert [(event.what, event.version) for event in state.history][1:] == [("promoted", 2), ("failed", 1)]
     assert "known pairs do not score as recorded" in state.why
@@ -177,8 +177,9 @@ def test_a_champion_file_that_does_not_hold_is_told(three: Path, content: str) -
 KILL = """
 import os, shutil, signal, sys
 from pathlib import Path
-from llp_core.registry import champion, numbers, open_version, promote, register, settle, version_folder
+from llp_core.registry import numbers, open_version, promote, register, settle, version_folder
 from llp_core.registry.smoke import smoke_test
+from llp_core.registry.versions import read_state
 import torch, pandas, pyarrow, sklearn.feature_extraction.text
 
 torch.set_num_threads(1)
@@ -214,7 +215,7 @@ def switch(number):
     promote(root, register(root), "killed")
 
 def look():
-    state = champion(root)
+    state = read_state(root)
     assert state.version in (1, 2), state
     assert state.version in numbers(root)
     open_version(root, state.version)
@@ -224,7 +225,7 @@ def look():
 def finish():
     settle(root)
     promote(root, register(root), "again")
-    state = champion(root)
+    state = read_state(root)
     assert (state.version, state.former, state.tested) == (2, (1,), True), state
     assert [event.version for event in state.history] == [1, 2]
     left = {path.name for path in (root / "models").iterdir()}

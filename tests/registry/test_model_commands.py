@@ -14,6 +14,7 @@ from llp_core.cli.app import app
 from llp_core.errors import InputError, Refused
 from llp_core.models import NodeFeatures, load_model
 from llp_core.registry import champion, promote, register
+from llp_core.registry.versions import read_state
 from llp_core.store import load
 from llp_core.types import Graph
 
@@ -104,7 +105,7 @@ def test_diff(two: Path) -> None:
 def test_rollback_and_promotion_by_hand(two: Path) -> None:
     assert llp("rollback", "--why", "complaints") == "Version 1 is in use.\n"
     assert llp("promote", "2") == "Version 2 is in use.\n"
-    state = champion(two)
+    state = read_state(two)
     assert state is not None
     assert [event.why for event in state.history] == ["the first", "a little better", "complaints", "by hand"]
     failing(InputError, "version 9 of the models: not found", "promote", "9")

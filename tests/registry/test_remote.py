@@ -16,6 +16,7 @@ from llp_core.dvc_repo import dvc_repo, track
 from llp_core.errors import InputError, LLPError
 from llp_core.registry import champion, numbers, open_version, promote, pull, push, register, rollback
 from llp_core.registry.remote import Transfer
+from llp_core.registry.versions import read_state
 
 
 @pytest.fixture
@@ -51,11 +52,6 @@ def files(root: Path, number: int) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def in_use(root: Path) -> int | None:
-    state = champion(root)
-    return None if state is None else state.version
-
-
 @pytest.mark.parametrize("git", [False, True])
 def test_versions_and_the_model_in_use_arrive(copy: Callable[..., Path], git: bool) -> None:
     here, there = copy("here", git=git), copy("there")
@@ -65,7 +61,7 @@ def test_versions_and_the_model_in_use_arrive(copy: Callable[..., Path], git: bo
     got = pull(there)
     assert (got.versions, got.switched) == ([1], True)
     assert files(there, 1) == files(here, 1)
-    assert champion(there) == champion(here)
+    assert read_state(there) == read_state(here)
     assert open_version(there, 1).number == 1
 
     nudge(here)
@@ -75,8 +71,8 @@ def test_versions_and_the_model_in_use_arrive(copy: Callable[..., Path], git: bo
     assert (push(here).versions, push(here).switched) == ([], False)
     got = pull(there)
     assert (got.versions, got.switched) == ([2], True)
-    assert in_use(there) == 1
-    assert champion(there) == champion(here)
+    assert champion(there) == 1
+    assert read_state(there) == read_state(here)
     assert (pull(there).versions, pull(there).switched) == ([], False)
 
 
@@ -97,7 +93,7 @@ def test_a_remote_with_no_model_in_use(
     edit_json(there / "models/champion.json", tested=tested)  # False is what former versions of this program wrote
     nudge(there)
     promote(there, register(there), "the next one")
-    assert in_use(there) == 2
+    assert champion(there) == 2
 
 
 def test_a_version_goes_back_even_where_it_was_lost(copy: Callable[..., Path]) -> None:
@@ -109,7 +105,7 @@ def test_a_version_goes_back_even_where_it_was_lost(copy: Callable[..., Path]) -
     shutil.rmtree(here / ".dvc" / "cache")
     assert pull(here).versions == [1]
     assert files(here, 1) == before
-    assert in_use(here) == 1
+    assert champion(here) == 1
 
 
 def test_what_was_switched_here_is_not_overruled(copy: Callable[..., Path]) -> None:
@@ -126,11 +122,11 @@ def test_what_was_switched_here_is_not_overruled(copy: Callable[..., Path]) -> N
     with pytest.raises(InputError, match="knows of promotions or rollbacks that are not known here"):
         push(there)
     assert pull(there) == Transfer(versions=[], switched=False)
-    assert in_use(there) == 2
+    assert champion(there) == 2
     assert push(there) == Transfer(versions=[], switched=True)
     assert pull(here) == Transfer(versions=[], switched=True)
-    assert in_use(here) == 2
-    state = champion(here)
+    assert champion(here) == 2
+    state = read_state(here)
     assert state is not None
     assert [event.why for event in state.history] == ["at first", "at first", "by one", "by another", "after all"]
 
