@@ -54,7 +54,8 @@ def read_stages(root: Path) -> tuple[StageEntry, ...]:
     """The stages of dvc.yaml in `root`, each after those that it depends on.
 
     Raises:
-        InputError: there is no dvc.yaml, or DVC does not accept it.
+        InputError: there is no dvc.yaml.
+        LLPError: DVC does not accept it.
     """
     if not (root / "dvc.yaml").is_file():
         raise InputError(f"{root / 'dvc.yaml'}: not found. Run llp in the project's folder, the one that holds it.")
