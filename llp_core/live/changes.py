@@ -1,5 +1,6 @@
 """A file of changes, read and checked by itself: nodes or edges to add, and those to remove."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -158,6 +159,8 @@ def _feature(rows: Rows, column: str, live: LiveGraph) -> "pd.Series[Any]":
 def as_kept(table: Table, column: str) -> "pd.Series[Any]":
     """A column as the live data keeps it: whole numbers as int64, others as float64, the rest as text.
 
+    Whole numbers beyond int64, or beyond 2^53 in a column with gaps, are text too.
+
     Raises:
         InputError: it is of a type that has no text, such as a list.
     """
@@ -166,9 +169,10 @@ def as_kept(table: Table, column: str) -> "pd.Series[Any]":
 
     values = table.data.column(column)
     if pa.types.is_integer(values.type) or pa.types.is_boolean(values.type):
-        kept: pd.Series[Any] = values.cast(pa.float64() if values.null_count else pa.int64()).to_pandas()
-        return kept
-    if is_number(values.type):
+        with suppress(pa.ArrowInvalid):  # some are too large, and kept as text
+            kept: pd.Series[Any] = values.cast(pa.float64() if values.null_count else pa.int64()).to_pandas()
+            return kept
+    elif is_number(values.type):
         return pd.Series(parse_numbers(values))
     try:
         text = values if is_text(values.type) else values.cast(pa.string())

@@ -177,6 +177,30 @@ class TestChanges:
         assert new_project.nodes()["n3"] == (30, kept)
         assert new_project.nodes()["n0"] == (0, type(kept)(1))
 
+    @pytest.mark.parametrize(
+        ("kind", "values"),
+        [
+            ("number", pd.array([2**63 + i for i in range(8)], dtype="uint64")),
+            ("category", pd.array([2**63, 2**63 + 1] * 4, dtype="uint64")),
+            ("ignore", pd.array([2**60 + 1, None] * 4, dtype="Int64")),
+        ],
+    )
+    def test_integers_of_parquet_that_are_too_large_are_text(
+        self, new_project: Project, kind: str, values: pd.api.extensions.ExtensionArray
+    ) -> None:
+        pd.read_csv("nodes.csv").assign(big=values).to_parquet("n.parquet", index=False)
+        columns = {"colour": "category", "big": kind}
+        new_project.configure(data__files__nodes="n.parquet", data__files__columns=columns)
+        new_project.start()
+        assert [row[2] for row in new_project.nodes().values()] == ["" if v is pd.NA else str(v) for v in values]
+        path = new_project.root / "same.parquet"
+        pd.read_parquet("n.parquet").iloc[::-1].to_parquet(path, index=False)
+        new_project.configure(
+            data__files__nodes="data/live/nodes.parquet", data__files__edges="data/live/edges.parquet"
+        )
+        (file,) = new_project.ingest(path).files
+        assert file.status == "known already"
+
     def test_decimals_of_parquet_are_numbers(self, new_project: Project) -> None:
         sizes = [Decimal(size) / 4 for size in range(8)]
         pd.DataFrame({"id": range(8), "size": sizes, "colour": ["red"] * 4 + ["blue"] * 4}).to_parquet("n.parquet")
