@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llp_core.config import FilesParams
-from llp_core.datasets.tables import Table, is_number, is_text, parse_numbers, read_table
+from llp_core.datasets.tables import Table, is_number, parse_numbers, read_table
 from llp_core.errors import InputError
 from llp_core.live.graph import LiveGraph
 
@@ -175,13 +175,13 @@ def as_kept(table: Table, column: str) -> "pd.Series[Any]":
     elif is_number(values.type):
         return pd.Series(parse_numbers(values))
     try:
-        text = values if is_text(values.type) else values.cast(pa.string())
+        text = values.cast(pa.string())
     except pa.ArrowException:
         raise InputError(
             f"{table.name}, column {column!r}: expected numbers or text, found type {values.type}. Take it out; the "
             "live data keeps no such column."
         ) from None
-    return text.cast(pa.string()).to_pandas().astype("str").fillna("")
+    return text.to_pandas().astype("str").fillna("")
 
 
 def edge_values(table: Table, column: str, files: FilesParams) -> Any:
