@@ -4,6 +4,7 @@ No message passes: a node needs its features alone, so one that the graph has ne
 """
 
 import difflib
+from bisect import bisect
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -30,6 +31,9 @@ from llp_core.registry.versions import read_version
 from llp_core.store import load
 from llp_core.training.runs import resolve_device
 from llp_core.types import Graph
+
+IDS_LOOKED_AT = 10_000
+"""For those like an unknown one, which takes a second; of more ids, those that stand nearest to it when sorted."""
 
 
 class Recommended(NamedTuple):
@@ -110,7 +114,9 @@ class Predictor:
         unknown = (found < 0).nonzero().flatten().tolist()
         if unknown:
             name = ids[unknown[0]]
-            near = difflib.get_close_matches(name, self.node_ids, n=3)
+            ids_sorted = sorted(self.node_ids)
+            first = max(bisect(ids_sorted, name) - IDS_LOOKED_AT // 2, 0)
+            near = difflib.get_close_matches(name, ids_sorted[first : first + IDS_LOOKED_AT], n=3)
             meant = f" Is {' or '.join(map(repr, near))} meant?" if near else ""
             raise InputError(f"{name!r}: no node has this id ({len(unknown)} of {len(ids)} are unknown).{meant}")
         return found

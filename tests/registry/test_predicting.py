@@ -1,5 +1,6 @@
 """Scores of pairs and the likeliest partners: `llp score`, `llp recommend` and the class behind them."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -254,3 +255,15 @@ def test_a_name_that_is_nearly_right(predictor: Predictor) -> None:
     known = predictor.node_ids[7]
     with pytest.raises(InputError, match=f"no node has this id .* Is .*'{known}'.* meant"):
         predictor.find([predictor.node_ids[0], f"{known}x"])
+
+
+def test_of_many_ids_those_beside_an_unknown_one_are_looked_at(
+    predictor: Predictor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = tuple(reversed([f"{number:02}-of-the-nodes" for number in range(60)]))
+    many = replace(predictor, node_ids=ids)
+    monkeypatch.setattr("llp_core.predicting.IDS_LOOKED_AT", 4)
+    with pytest.raises(InputError, match="Is '30-of-the-nodes' or '31-of-the-nodes' or '29-of-the-nodes' meant"):
+        many.find(["30-of-the-node"])
+    with pytest.raises(InputError, match="Is '59-of-the-nodes'"):
+        many.find(["59-of-the-nodesx"])
