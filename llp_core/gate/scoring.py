@@ -59,9 +59,9 @@ def champion_rival(root: Path, version: ModelVersion, params: Params, graph: Gra
 
 
 def plain_rival(root: Path, params: Params, graph: Graph) -> Rival:
-    """The candidate's own plain MLP, or where the pipeline trains none the candidate itself."""
-    method, name = params.gate.method, "itself: there is no model in use, and no plain MLP among student.methods"
-    if all((root / paths.student(setting, "label")).is_dir() for setting in SETTINGS):
+    """The candidate's own plain MLP, or where the pipeline trains none beside it the candidate itself."""
+    method, name = params.gate.method, "itself: there is no model in use, and no plain MLP beside it"
+    if method != "label" and all((root / paths.student(setting, "label")).is_dir() for setting in SETTINGS):
         method, name = "label", "the plain MLP of the same run"
     models = {setting: root / paths.student(setting, method) for setting in SETTINGS}
     return Rival(name, graph.features, {}, models)

@@ -172,6 +172,16 @@ def test_a_small_group_is_reported_and_not_judged(project: Path) -> None:
     assert "| 19 (too few to judge) |" in verdict.to_markdown()
 
 
+def test_a_plain_mlp_is_not_said_to_be_compared_with_another(project: Path) -> None:
+    params, graph = load_params(paths.PARAMS), load(Graph, paths.GRAPH)
+    plain = params.model_copy(update={"gate": params.gate.model_copy(update={"method": "label"})})
+    names = [plain_rival(project, each, graph).name for each in (params, plain)]
+    assert names == [
+        "the plain MLP of the same run",
+        "itself: there is no model in use, and no plain MLP beside it",
+    ]
+
+
 def grow(root: Path) -> None:
     """Adds nodes with words that were never seen, and edges at them, to the user's files."""
     nodes, edges = (pd.read_csv(root / f"data/embedded/example/{name}.csv", dtype=str) for name in ("nodes", "edges"))
