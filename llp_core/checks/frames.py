@@ -87,7 +87,8 @@ def split_table(split: LinkSplit, graph: Graph) -> Table:
     touches_new = (is_new[every.clamp(0, num_nodes - 1).numpy()] & known).any(0)
 
     def among(*names: str) -> Flags:
-        return np.isin(part, [PARTS.index(name) for name in names])
+        wanted: Flags = np.isin(PARTS, names)[part]
+        return wanted
 
     negative = among("valid_negatives", "test_negatives")
     partition = among("train_edges", "valid_edges", "test_edges")

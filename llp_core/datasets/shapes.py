@@ -17,7 +17,7 @@ from torch import Tensor
 from llp_core.config import DataParams
 from llp_core.datasets.base import Dataset, Loaded
 from llp_core.errors import InputError
-from llp_core.graph import pairs_from_keys, undirected_keys
+from llp_core.graph import distinct_keys, pairs_from_keys, undirected_keys
 from llp_core.sampling import generator
 from llp_core.store import read_json, write_json
 from llp_core.types import Graph
@@ -101,7 +101,7 @@ def _edge_keys(community: Tensor, count: int, rng: torch.Generator) -> Tensor:
             low, high = start[own].where(inside, 0), stop[own].where(inside, up[-1])
             ends = order[torch.stack((source, _at(up, low + place * (high - low))))]
             pieces.append(undirected_keys(ends[:, ends[0] != ends[1]], num_nodes))
-        keys = torch.unique(torch.cat(pieces))
+        keys = distinct_keys(torch.cat(pieces))
     return keys
 
 
