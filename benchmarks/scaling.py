@@ -69,7 +69,9 @@ SMALLEST: Row = {"seconds": 0.05, "memory_mb": 50.0}
 def main() -> None:
     """Measures what is missing, and prints and draws what there is."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--largest", type=int, default=SIZES[-1], help="nodes; larger sizes are left out")
+    parser.add_argument(
+        "--largest", type=int, choices=SIZES, default=SIZES[-1], help="nodes; larger sizes are left out"
+    )
     parser.add_argument("--folder", type=Path, default=ROOT / "data" / "scaling", help="what is measured is kept here")
     parser.add_argument("--stage", action="append", choices=MEASURED, help="only this one and others named so")
     parser.add_argument("--threads", type=int, default=2)
