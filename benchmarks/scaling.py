@@ -73,7 +73,9 @@ def main() -> None:
         "--largest", type=int, choices=SIZES, default=SIZES[-1], help="nodes; larger sizes are left out"
     )
     parser.add_argument("--folder", type=Path, default=ROOT / "data" / "scaling", help="what is measured is kept here")
-    parser.add_argument("--stage", action="append", choices=MEASURED, help="only this one and others named so")
+    parser.add_argument(
+        "--stage", action="append", choices=MEASURED, help="only this one and others named so; name what it builds on"
+    )
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--picture", type=Path, help="write the picture to this SVG file")
     parser.add_argument("--child", help=argparse.SUPPRESS)
@@ -99,6 +101,8 @@ def measured(folder: Path, size: int, stages: Sequence[str], threads: int) -> di
     """The figures of some stages at a size, measured if they are not there. Its project goes once all are."""
     kept, project = folder / f"{size}.json", folder / str(size)
     found: dict[str, Row] = read_json(kept) if kept.exists() else {}
+    if not project.is_dir() and not found.keys() >= set(stages):
+        found = {}  # of fewer stages, and what they left is gone
     if not found:
         shutil.rmtree(project, ignore_errors=True)
         make_project(project, size, threads)
