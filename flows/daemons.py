@@ -11,6 +11,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
@@ -93,7 +94,8 @@ class Daemon:
         for number in (signal.SIGTERM, signal.SIGKILL):
             if (pid := self.pid()) is None:
                 return
-            os.killpg(pid, number)
+            with suppress(ProcessLookupError):  # it ended meanwhile
+                os.killpg(pid, number)
             if wait_until(lambda: self.pid() is None, seconds):
                 return
         raise LLPError(f"{self.name}: process {self.pid()} cannot be stopped. See {self.log}.")

@@ -11,6 +11,8 @@ from typing import Any
 
 from llp_core.errors import InputError
 
+NO_ROW = "expected at least one row below the header, found none."
+
 
 def read_csv(path: Path, name: str) -> Any:
     """A pyarrow Table of a CSV file (UTF-8, commas, a header); every column is text, as it stands there.
@@ -20,7 +22,8 @@ def read_csv(path: Path, name: str) -> Any:
         name: what errors call it.
 
     Raises:
-        InputError: the file is empty or not UTF-8, a row has too few or too many values, or a quoted value has no end.
+        InputError: the file is empty, a header's line without an end, or not UTF-8, a row has too few or too many
+            values, or a quoted value has no end.
     """
     import pyarrow as pa
     from pyarrow import csv as arrow_csv
@@ -94,14 +97,16 @@ def _unreadable(path: Path, name: str, error: Exception) -> InputError:
             except UnicodeDecodeError as bad:
                 found = f"byte {line[bad.start]:#04x} at position {bad.start + 1}"
                 return InputError(f"{name}, line {number}: expected UTF-8, found {found}. Save the file as UTF-8.")
-    width, last = 0, _open_record(path)
+    header, number, width, last = 0, 0, 0, _open_record(path)
     for number, fields in records(path):
         if number == last:
             return _not_closed(name, number)
-        width = width or len(fields)
+        header, width = header or number, width or len(fields)
         if len(fields) != width:
             return InputError(
                 f"{name}, line {number}: expected {width} values, as in the header, found {len(fields)}. "
                 "Put a value that holds a comma in double quotes."
             )
+    if number == header:  # it alone, and its line has no end
+        return InputError(f"{name}: {NO_ROW}")
     return InputError(f"{name}: expected a CSV file, but it cannot be read as one ({error}).")

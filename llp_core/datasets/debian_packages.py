@@ -16,6 +16,8 @@ from typing import IO
 from llp_core.errors import InputError
 
 RELATIONS = ("Depends", "Pre-Depends", "Recommends", "Suggests")
+MAX_KIB = 2**31 - 1
+"""Of a package when installed: two TiB, the most that an int32 holds."""
 _FIELDS = frozenset(
     ("Package", "Section", "Source", "Architecture", "Installed-Size", "Maintainer", "Description", "Tag", *RELATIONS)
 )
@@ -47,7 +49,7 @@ def open_index(packages: Iterable[str] | Path | None) -> Iterator[tuple[Iterable
     """The lines of a package index and what to call it: lines, a file (also .gz or .xz), or `apt-cache dumpavail`.
 
     Raises:
-        InputError: the file is missing or not readable, or apt-cache is missing or fails.
+        InputError: the file is missing or not readable, or apt-cache is missing, fails, or prints what is not UTF-8.
     """
     if packages is None:
         with _apt_cache() as lines:
@@ -75,7 +77,10 @@ def _apt_cache() -> Iterator[Iterable[str]]:
     command = [program, "dumpavail"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, encoding="utf-8") as process:  # noqa: S603 (nothing in it is a user's)
         assert process.stdout is not None  # noqa: S101 (PIPE was asked for; this tells mypy)
-        yield process.stdout
+        try:
+            yield process.stdout
+        except UnicodeDecodeError as error:
+            raise InputError(f"`{' '.join(command)}`: expected UTF-8, got: {error}") from None
     if process.returncode != 0:
         raise InputError(f"`{' '.join(command)}` ended with status {process.returncode}; see its message above.")
 
@@ -89,7 +94,8 @@ def read_packages(lines: Iterable[str], section: str, origin: str) -> dict[str, 
         section: as in the index; one without a component takes all (`python` takes `contrib/python`), `*` any.
 
     Raises:
-        InputError: a line is no field, a stanza has no package name, or no package is of that section.
+        InputError: a line is no field, a stanza has no package name or a size past `MAX_KIB`, or no package is of that
+            section.
     """
     found: dict[str, Package] = {}
     sections: set[str] = set()
@@ -97,7 +103,7 @@ def read_packages(lines: Iterable[str], section: str, origin: str) -> dict[str, 
         given = stanza.get("Section", "")
         sections.add(given)
         if section in ("*", given, given.rpartition("/")[2]):
-            found.setdefault(stanza["Package"], _package(stanza))
+            found.setdefault(stanza["Package"], _package(stanza, origin))
     if not found:
         raise InputError(
             f"{origin}: no package of section {section!r}; it holds "
@@ -137,12 +143,18 @@ def _named(stanza: dict[str, str], origin: str, line: int) -> dict[str, str]:
     return stanza
 
 
-def _package(stanza: dict[str, str]) -> Package:
+def _package(stanza: dict[str, str], origin: str) -> Package:
     size = stanza.get("Installed-Size", "")
+    kib = int(size[:20]) if size.isdecimal() else 0
+    if kib > MAX_KIB:
+        raise InputError(
+            f"{origin}: package {stanza['Package']} has an Installed-Size of {size[:20]} KiB; at most {MAX_KIB:,} are "
+            "read. Correct it, or leave out the package."
+        )
     return Package(
         name=stanza["Package"],
         architecture=stanza.get("Architecture", ""),
-        installed_kib=int(size) if size.isdecimal() else 0,
+        installed_kib=kib,
         relations=frozenset().union(*(_related(stanza.get(field, "")) for field in RELATIONS)),
         tokens=tuple(_tokens(stanza)),
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from llp_core.datasets.csv_files import read_csv, records
+from llp_core.datasets.csv_files import NO_ROW, read_csv, records
 from llp_core.errors import InputError
 
 if TYPE_CHECKING:
@@ -114,13 +114,13 @@ class Table:
             InputError: a value is none.
         """
         numbers = self.numbers(column)
-        # Beyond 2^53 a float64 may be another whole number than the file's.
-        bad = np.flatnonzero((numbers != np.rint(numbers)) | (np.abs(numbers) > 2**53))
+        # From 2^53 on a float64 may be another whole number than the file's.
+        bad = np.flatnonzero((numbers != np.rint(numbers)) | (np.abs(numbers) >= 2**53))
         if bad.size:
             row = int(bad[0])
             value = self.data.column(column)[row].as_py()
             raise self.problem(
-                column, row, "a whole number up to 2^53 (a year, or seconds)", repr(value), "Correct it."
+                column, row, "a whole number below 2^53 (a year, or seconds)", repr(value), "Correct it."
             )
         return numbers.astype(np.int64)
 
@@ -185,7 +185,7 @@ def read_table(path: Path, name: str) -> Table:
     if repeated := sorted({column for column in columns if columns.count(column) > 1}):
         raise InputError(f"{name}, line 1: column {repeated[0]!r} occurs more than once. Rename one of them.")
     if data.num_rows == 0:
-        raise InputError(f"{name}: expected at least one row below the header, found none.")
+        raise InputError(f"{name}: {NO_ROW}")
     _require_size(name, data.num_rows, len(columns))
     return Table(name, path, data)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from llp_core import paths
 from llp_core.config import GateParams, Params
 from llp_core.errors import InputError
+from llp_core.gate.bootstrap import HITS
 from llp_core.gate.scoring import FEWEST_POSITIVES
 from llp_core.gate.verdict import METRIC_NAMES, Comparison, Rule
 from llp_core.names import ALL_EDGES, Setting
@@ -58,6 +59,8 @@ def enough_to_judge(rows: Sequence[Comparison], setting: Setting) -> Rule:
     """There are test edges that neither model was trained on: with none the rest would pass for want of a case."""
     found = max((row.positives for row in rows if row.group == ALL_EDGES), default=0)
     reason = f"{found} test edges that neither model was trained on; at least {FEWEST_POSITIVES} are needed"
+    if not found:
+        reason = f"no test edge, or fewer than {HITS} pairs without an edge, are left that neither model was trained on"
     return Rule(f"{setting}, enough test edges", found >= FEWEST_POSITIVES, found, FEWEST_POSITIVES, reason)
 
 

@@ -108,7 +108,13 @@ def _tracked(root: Path, number: int) -> str:
 def _fetch(root: Path, number: int, dvc: str) -> None:
     with swapped_folder(version_folder(root, number)) as folder:
         restore(root, dvc, folder)
-        version = ModelVersion.from_json(read_json(folder / MANIFEST))
+        try:
+            version = ModelVersion.from_json(read_json(folder / MANIFEST))
+        except (LookupError, TypeError) as error:
+            raise InputError(
+                f"version {number} of the models: its {MANIFEST} on the remote does not describe a version ({error}). "
+                "Where a newer release made it, pull with that one."
+            ) from None
         if problems := differences(folder, version.files):
             raise InputError(f"version {number} of the models did not arrive as it was written: {'; '.join(problems)}.")
     track(root, paths.MODELS / folder_name(number))
@@ -155,10 +161,10 @@ def _read_index(root: Path) -> dict[str, Any]:
         path = remote.fs.join(remote.path, INDEX)
         if not remote.fs.exists(path):
             return {"versions": {}, "champion": None}
-        with remote.fs.open(path, "r", encoding="utf-8") as file:
-            text = file.read()
+        with remote.fs.open(path, "rb") as file:
+            content = file.read()
     try:
-        index: dict[str, Any] = json.loads(text)
+        index: dict[str, Any] = json.loads(content)
         for number, dvc in index["versions"].items():
             if not (re.fullmatch(r"\d+", number) and re.fullmatch(r"[0-9a-f]{32}\.dir", dvc)):
                 raise ValueError(f"{number!r}: {dvc!r} is no version with its hash")

@@ -102,6 +102,8 @@ def test_the_first_package_of_a_name_stays():
         ("Package: a\nnonsense\n", "*", "index, line 2: expected `Field: value`, got 'nonsense"),
         ("Section: x\n\nPackage: a\n", "*", "index: the stanza that ends at line 2 has no field `Package`."),
         ("Package: a\n\nSection: x\n", "*", "index: the stanza that ends at line 3 has no field `Package`."),
+        ("Package: a\nInstalled-Size: 2147483648\n", "*", "index: package a has an Installed-Size of 2147483648 KiB"),
+        (f"Package: a\nInstalled-Size: {'9' * 5000}\n", "*", "package a has an Installed-Size of 99999999999999999999"),
     ],
 )
 def test_what_is_no_index_is_refused_with_the_line(text, section, message):
@@ -157,6 +159,12 @@ def test_without_a_file_apt_cache_is_asked(tmp_path, monkeypatch):
 def test_a_failing_apt_cache_is_an_error(tmp_path, monkeypatch):
     program(tmp_path, monkeypatch, "exit 100")
     with pytest.raises(InputError, match="apt-cache dumpavail` ended with status 100"), open_index(None) as (lines, _):
+        list(lines)
+
+
+def test_an_apt_cache_that_prints_no_text_is_an_error(tmp_path, monkeypatch):
+    program(tmp_path, monkeypatch, r"printf '\377\n'")
+    with pytest.raises(InputError, match="apt-cache dumpavail`: expected UTF-8, got: "), open_index(None) as (lines, _):
         list(lines)
 
 

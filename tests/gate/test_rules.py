@@ -67,6 +67,7 @@ def test_there_must_be_something_to_judge_by(positives: int, passed: bool) -> No
 def test_nothing_to_judge_by_is_no_reason_to_pass() -> None:
     rule = enough_to_judge([], "production")
     assert (rule.passed, rule.measured) == (False, 0)
+    assert rule.reason.startswith("no test edge, or fewer than 20 pairs without an edge, are left")
 
 
 @pytest.mark.parametrize(("value", "passed"), [(0.01, True), (0.0099, False)])

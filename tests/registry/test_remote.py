@@ -162,15 +162,24 @@ def test_a_changed_version_is_not_sent(copy: Callable[..., Path], tmp_path: Path
     assert not (tmp_path / "remote/models.json").exists()
 
 
-def test_a_version_that_arrives_changed_is_not_taken(copy: Callable[..., Path], tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"files": {"CARD.md": "0"}}, "version 1 of the models did not arrive as it was written: "),
+        ({"colour": "red"}, "version 1 of the models: its manifest.json on the remote does not describe a version "),
+    ],
+)
+def test_a_version_that_arrives_changed_is_not_taken(
+    copy: Callable[..., Path], tmp_path: Path, changed: dict[str, object], message: str
+) -> None:
     here, there = copy("here"), copy("there")
     register(here)
-    edit_json(here / "models/v0001/manifest.json", files={"CARD.md": "0"})
+    edit_json(here / "models/v0001/manifest.json", **changed)
     dvc = track(here, Path("models/v0001"))
     with dvc_repo(here) as repo:
         repo.push(targets=[str(here / "models/v0001")])
     (tmp_path / "remote/models.json").write_text(f'{{"versions": {{"1": "{dvc}"}}, "champion": null}}')
-    with pytest.raises(InputError, match="version 1 of the models did not arrive as it was written: "):
+    with pytest.raises(InputError, match=message):
         pull(there)
     assert numbers(there) == []
 
@@ -195,20 +204,23 @@ def test_a_list_that_names_a_file_elsewhere_is_not_taken(copy: Callable[..., Pat
 
 
 @pytest.mark.parametrize(
-    "text",
+    "content",
     [
-        '{"versions": {"1": ',
-        "[]",
-        '{"versions": {"../x": "0"}, "champion": null}',
-        '{"versions": {"1": "../../x"}, "champion": null}',
-        '{"versions": {}, "champion": {"history": []}}',
+        b'{"versions": {"1": ',
+        b"[]",
+        b"\xff\xff",
+        b'{"versions": {"../x": "0"}, "champion": null}',
+        b'{"versions": {"1": "../../x"}, "champion": null}',
+        b'{"versions": {}, "champion": {"history": []}}',
     ],
 )
-def test_a_list_of_versions_that_is_none_tells_what_to_do(copy: Callable[..., Path], tmp_path: Path, text: str) -> None:
+def test_a_list_of_versions_that_is_none_tells_what_to_do(
+    copy: Callable[..., Path], tmp_path: Path, content: bytes
+) -> None:
     here = copy("here")
     register(here)
     path = tmp_path / "remote/models.json"
-    path.write_text(text)
+    path.write_bytes(content)
     for command in (pull, push):
         with pytest.raises(InputError, match=rf"{path}: it does not list the versions on the remote .* Remove it"):
             command(here)
