@@ -11,6 +11,7 @@ from pathlib import Path
 
 from llp_core.config import Params
 from llp_core.evaluation import evaluate, score_test_pairs
+from llp_core.machine import forget_peak_memory
 from llp_core.models import LinkModel, NodeFeatures
 from llp_core.names import TEACHER, Method, Setting, is_taught
 from llp_core.sampling import generator, sample_contexts
@@ -74,6 +75,7 @@ def run_experiment(
         contexts = sample_contexts(training.edges, training.num_nodes, params.contexts, generator(seed, "contexts"))
         scores = export_scores(teacher.model, training, contexts, generator(seed, "teacher scores"), "teacher scores")
         lessons = Lessons(contexts, scores, teacher.model)
+        forget_peak_memory()  # that of the export is no student's
     for method in students:
         started = time.process_time()
         student = train_student(training, method, lessons, params.student, run, workspace)
