@@ -22,7 +22,7 @@ def read_csv(path: Path, name: str) -> Any:
         name: what errors call it.
 
     Raises:
-        InputError: the file is empty, a header's line without an end, or not UTF-8, a row has too few or too many
+        InputError: the file is empty, not UTF-8, or a header alone whose line has no end; a row has too few or too many
             values, or a quoted value has no end.
     """
     import pyarrow as pa
