@@ -103,6 +103,15 @@ def test_one_that_was_killed_does_not_run(daemon):
     assert wait_until(lambda: daemon.pid() is None, 60)
 
 
+def test_one_that_ends_just_before_it_is_stopped(daemon, monkeypatch):
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    numbers = iter([gone.pid])
+    monkeypatch.setattr(Daemon, "pid", lambda _: next(numbers, None))
+    daemon.stop(1)
+    assert next(numbers, "asked") == "asked"
+
+
 def test_one_that_ends_at_once_shows_its_log(daemon):
     daemon.start([sys.executable, "-c", "raise SystemExit('no such database')"], os.environ)
     with pytest.raises(LLPError, match=r"(?s)ended as soon as it started.*no such database"):

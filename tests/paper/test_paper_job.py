@@ -44,6 +44,25 @@ def test_same_figures_twice(project: Path, quick: Params, tmp_path: Path) -> Non
     assert figures[0] == figures[1]
 
 
+def test_no_student_s_peak_is_that_of_the_export(project: Path, quick: Params, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[str] = []
+
+    def noted(name: str) -> None:
+        function = getattr(experiment, name)
+
+        def call(*arguments: object) -> object:
+            calls.append(name)
+            return function(*arguments)
+
+        monkeypatch.setattr(experiment, name, call)
+
+    for name in ("export_scores", "forget_peak_memory", "train_student"):
+        noted(name)
+    (job,) = plan_jobs(quick, ["debian"], ["transductive"], ["llp"], seeds=1, splits=1)
+    run_job(FOLDER, job, "abc", lambda text: None)
+    assert calls == ["export_scores", "forget_peak_memory", "train_student"]
+
+
 def test_the_plain_mlp_alone_needs_no_teacher(project: Path, quick: Params, monkeypatch: pytest.MonkeyPatch) -> None:
     def never(*arguments: object) -> None:
         raise AssertionError("a teacher was trained")
