@@ -12,7 +12,7 @@ from llp_core import paths
 from llp_core.config import load_params
 from llp_core.contestants import Contestant, contestants
 from llp_core.errors import InputError
-from llp_core.graph import CSR, csr
+from llp_core.graph import CSR, csr, pair_keys
 from llp_core.latency.measuring import random_requests
 from llp_core.models import LinkModel, ModelSpec, NodeFeatures, load_model
 from llp_core.names import METHODS, Setting
@@ -125,10 +125,10 @@ class TrainedSource:
         teacher = load_model(paths.teacher(self.setting), device)
         student = load_model(paths.student(self.setting, method), device)
         sizes = {(split.num_nodes, model.spec.features) for model in (teacher, student)}
-        if sizes != {(graph.num_nodes, graph.features.shape[1])}:
+        if sizes != {(graph.num_nodes, graph.features.shape[1])} or not _holds(graph, split):
             raise InputError(
-                f"{paths.GRAPH}: split and models of {self.setting} were made for a graph of another size. Bring them "
-                f"up to date first: `llp run-flow full --setting {self.setting}`."
+                f"{paths.GRAPH}: split and models of {self.setting} were made for another graph. Bring them up to date "
+                f"first: `llp run-flow full --setting {self.setting}`."
             )
 
         def tune(changed: LinkModel) -> None:
@@ -146,6 +146,12 @@ class TrainedSource:
             test_edges=split.test_edges.shape[1],
             tune=tune,
         )
+
+
+def _holds(graph: Graph, split: LinkSplit) -> bool:
+    """Whether every edge of a split, of a graph with as many nodes, is one of this graph."""
+    edges = torch.cat((split.inference_edges, split.test_edges), dim=1)
+    return bool(torch.isin(pair_keys(edges, graph.num_nodes), pair_keys(graph.edges, graph.num_nodes)).all())
 
 
 def untrained(graph: Graph, layers: int, hidden: int, rng: torch.Generator, device: torch.device) -> Subject:

@@ -46,11 +46,11 @@ def test_models_that_are_not_trained_yet(trained_project: Path, gone: Path) -> N
         TrainedSource("transductive").load(CPU)
 
 
-@pytest.mark.parametrize(("nodes", "features"), [(60, 7), (80, 5)])
+@pytest.mark.parametrize(("nodes", "features"), [(60, 7), (80, 5), (60, 5)])
 def test_a_graph_that_came_after_the_models(trained_project: Path, nodes: int, features: int) -> None:
     other = shape_graph("other", nodes, nodes + 30, features, torch.Generator().manual_seed(1))
     save(other, trained_project / paths.GRAPH)
-    with pytest.raises(InputError, match="were made for a graph of another size"):
+    with pytest.raises(InputError, match="were made for another graph"):
         TrainedSource("transductive").load(CPU)
 
 
