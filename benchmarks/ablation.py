@@ -40,6 +40,7 @@ PAPER: Values = {"student.match": "probabilities", "student.temperature": 1.0, "
 
 OPTIONS: dict[Scored, dict[str, Values]] = {
     "teacher": {
+        "100 epochs": {"teacher.max_epochs": 100},
         "standardised columns": {"teacher.standardize": True},
         "columns as they are": {"teacher.standardize": False},
         "rate falls in the last half": {"teacher.decay": 0.5},
@@ -62,6 +63,7 @@ OPTIONS: dict[Scored, dict[str, Values]] = {
         },
     },
     "label": {
+        "100 epochs": {"student.max_epochs": 100},
         "standardised columns": {"student.standardize": True},
         "columns as they are": {"student.standardize": False},
         "rate falls in the last half": {"student.decay": 0.5},
@@ -81,6 +83,7 @@ OPTIONS: dict[Scored, dict[str, Values]] = {
         "2 layers, MLP as decoder": DEEP["student"],
     },
     "llp": {
+        "100 epochs": {"student.max_epochs": 100},
         "standardised columns": {"student.standardize": True},
         "columns as they are": {"student.standardize": False},
         "rate falls in the last half": {"student.decay": 0.5},
