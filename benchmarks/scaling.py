@@ -8,9 +8,10 @@ settings are those of params.yaml but for these: one epoch of training, the teac
 every size; three rounds of contexts; short requests in `latency`, whose offline part is what grows. Left out is
 `download`, which has nothing to bring.
 
-Each stage runs in a process of its own: first on a graph of 1,000 nodes, for the imports, then on the one that counts.
-What that small graph takes in its second run is what the stage takes whatever the size. It is taken off before the
-slope is fitted, over the sizes where what is left is more. Peak memory is that of the whole process.
+Each stage runs in a process of its own: first on a graph of 1,000 nodes, for the imports, then on the one that counts,
+up to five times while all runs together take less than half a minute; the seconds are their median. What that small
+graph takes after its first run is what the stage takes whatever the size. It is taken off before the slope is fitted,
+over the sizes where what is left is more. Peak memory is that of the whole process up to the end of the first run.
 
 What is measured is kept in --folder, and the same command goes on where it was; remove the folder to measure anew.
 One JSON line last.
@@ -21,6 +22,7 @@ import json
 import math
 import os
 import shutil
+import statistics
 import subprocess
 import sys
 import time
@@ -64,6 +66,8 @@ Found = Mapping[int, Mapping[str, Row]]
 FIGURES = {"seconds": "seconds", "memory_mb": "peak memory, MB"}
 SMALLEST: Row = {"seconds": 0.05, "memory_mb": 50.0}
 """What a figure must exceed that of 1,000 nodes by, at least, to count for the slope."""
+MOST_RUNS, ENOUGH_SECONDS = 5, 30.0
+"""A stage is run again until there are so many runs, or all of them took so long."""
 
 
 def main() -> None:
@@ -142,9 +146,18 @@ def measure(folder: Path, stage: str, size: str) -> Row:
     """Runs a stage on the small graph, then on that of a size."""
     run(folder / str(WARM), stage)
     forget_peak_memory()
+    seconds = [timed(folder / size, stage)]
+    peak = peak_memory_mb()
+    while len(seconds) < MOST_RUNS and sum(seconds) < ENOUGH_SECONDS:
+        seconds.append(timed(folder / size, stage))
+    return {"seconds": statistics.median(seconds), "memory_mb": peak}
+
+
+def timed(project: Path, stage: str) -> float:
+    """Seconds of a stage in a project's folder."""
     started = time.perf_counter()
-    run(folder / size, stage)
-    return {"seconds": time.perf_counter() - started, "memory_mb": peak_memory_mb()}
+    run(project, stage)
+    return time.perf_counter() - started
 
 
 def run(project: Path, stage: str) -> None:
