@@ -3,14 +3,26 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from llp_core.config import DataParams
 from llp_core.datasets.columns import FeatureEncoder
 from llp_core.graph import Dropped
 from llp_core.types import Graph
 
-Loaded = tuple[Graph, Mapping[str, int]]
-"""A graph in canonical form, and how many things of each kind were dropped on the way to it."""
+
+class Loaded(NamedTuple):
+    """What raw files hold.
+
+    Attributes:
+        graph: in canonical form.
+        dropped: how many things of each kind were dropped on the way to it.
+        encoder: what made features of columns; None where features come as they are.
+    """
+
+    graph: Graph
+    dropped: Mapping[str, int]
+    encoder: FeatureEncoder | None = None
 
 
 @dataclass(frozen=True)
@@ -27,7 +39,6 @@ class Dataset:
         test_share: of each kind of edge that tests in those settings.
         download: fills an empty folder with the raw files. Raises InputError where they cannot be had.
         load: reads that folder. Raises InputError where a file is missing or holds what it must not.
-        encoder: learns from that folder how columns become features; None where features come as they are.
     """
 
     name: str
@@ -40,7 +51,6 @@ class Dataset:
     test_share: float
     download: Callable[[Path, DataParams], None]
     load: Callable[[Path, DataParams], Loaded]
-    encoder: Callable[[Path, DataParams], FeatureEncoder] | None = None
 
 
 def edge_counts(dropped: Dropped) -> dict[str, int]:

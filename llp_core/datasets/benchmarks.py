@@ -54,7 +54,7 @@ class _Source:
             data = self._open(Path(root))[0]
         edges, _, _, dropped = canonical_edges(data.edge_index, data.num_nodes)
         node_ids = tuple(str(node) for node in range(data.num_nodes))
-        return Graph(self.name, node_ids, data.x, edges), edge_counts(dropped)
+        return Loaded(Graph(self.name, node_ids, data.x, edges), edge_counts(dropped))
 
     def _open(self, root: Path) -> Any:
         from llp_core.datasets.benchmark_classes import CLASSES

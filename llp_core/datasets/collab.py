@@ -58,7 +58,7 @@ def _load(folder: Path, params: DataParams) -> Loaded:  # noqa: ARG001 (one sign
         edge_weight=canonical.weight,
         edge_time=canonical.time,
     )
-    return graph, edge_counts(canonical.dropped)
+    return Loaded(graph, edge_counts(canonical.dropped))
 
 
 def _open(root: Path) -> tuple[torch.Tensor, list[Any]]:

@@ -251,7 +251,7 @@ def _load(folder: Path, params: DataParams) -> Loaded:  # noqa: ARG001 (one sign
     manifest = _read_manifest(folder)
     nodes, edges, features, _ = read_build(folder)
     graph = Graph("debian", tuple(nodes["package"].tolist()), features, edges)
-    return graph, {"hub packages": manifest["hubs"], "isolated packages": manifest["isolated"]}
+    return Loaded(graph, {"hub packages": manifest["hubs"], "isolated packages": manifest["isolated"]})
 
 
 DEBIAN = Dataset(

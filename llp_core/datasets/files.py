@@ -42,11 +42,7 @@ def _load(folder: Path, params: DataParams) -> Loaded:
     canonical = canonical_edges(torch.from_numpy(ends), len(node_ids), weight, time)
     graph = Graph("files", node_ids, encoder.apply(nodes), canonical.edges, canonical.weight, canonical.time)
     dropped = {"constant columns": encoder.constant_columns, "words beyond max_words": encoder.rare_values}
-    return graph, edge_counts(canonical.dropped) | dropped
-
-
-def _encoder(folder: Path, params: DataParams) -> FeatureEncoder:
-    return _fit(read_nodes(folder, params.files), params.files)
+    return Loaded(graph, edge_counts(canonical.dropped) | dropped, encoder)
 
 
 def read_nodes(folder: Path, files: FilesParams) -> Table:
@@ -130,5 +126,4 @@ FILES = Dataset(
     test_share=0.3,
     download=_download,
     load=_load,
-    encoder=_encoder,
 )

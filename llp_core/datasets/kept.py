@@ -31,7 +31,7 @@ def kept_graph(params: DataParams, folder: Path) -> Graph:
             raw = folder.with_suffix(".raw")
             with new_folder(raw, made) as unfinished:
                 dataset.download(unfinished, params)
-            graph, _ = dataset.load(raw, params)
+            graph = dataset.load(raw, params).graph
             with new_folder(folder, made) as unfinished:
                 save(graph, unfinished)
             shutil.rmtree(raw)

@@ -147,7 +147,7 @@ def _dataset(name: str, model: str, shape: Shape) -> Dataset:
     def load(folder: Path, params: DataParams) -> Loaded:  # noqa: ARG001
         asked = _read_shape(folder)
         try:
-            return shape_graph(name, **dataclasses.asdict(asked), rng=generator(0, "shape", name)), {}
+            return Loaded(shape_graph(name, **dataclasses.asdict(asked), rng=generator(0, "shape", name)), {})
         except ValueError as error:
             raise InputError(f"{folder / 'shape.json'}: {error}. Run the stage download again.") from None
 

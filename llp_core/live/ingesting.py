@@ -51,7 +51,7 @@ def start(root: Path, params: Params) -> int:
         tables = {name: read_table(raw / f"{name}{Path(path).suffix}", path) for name, path in given.items()}
         for table in tables.values():
             _require_no_change(table)
-        graph, _ = get_dataset("files").load(raw, params.data)
+        graph = get_dataset("files").load(raw, params.data).graph
         findings = check_graph(graph, params.validate_)
         if not findings.passed:
             told = f"{len(findings.failed)} of {len(findings.checks)} checks failed"
@@ -127,7 +127,7 @@ def _fault(root: Path, graph: LiveGraph, params: Params) -> str | None:
     names = {"nodes": str(LIVE / NODES), "edges": str(LIVE / EDGES)}
     data = params.data.model_copy(update={"files": params.data.files.model_copy(update=names)})
     try:
-        loaded, _ = get_dataset("files").load(_written(root, graph), data)
+        loaded = get_dataset("files").load(_written(root, graph), data).graph
         return check_graph(loaded, params.validate_).told or None
     except InputError as error:
         return str(error)

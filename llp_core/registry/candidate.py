@@ -8,7 +8,7 @@ from pathlib import Path
 
 from llp_core import paths
 from llp_core.config import Params, load_params
-from llp_core.datasets import get_dataset
+from llp_core.datasets.files import FILES
 from llp_core.errors import InputError
 from llp_core.names import SETTINGS, Method
 from llp_core.registry.records import ENCODER, LATENCY, METRICS, PARAMS
@@ -24,13 +24,8 @@ def candidate_files(root: Path) -> dict[str, Path]:
         InputError: the pipeline has not run in each setting.
     """
     files = {PARAMS: root / paths.PARAMS}
-    if (root / paths.ENCODER).is_file():
+    if load_params(root / paths.PARAMS).data.name == FILES.name:
         files[ENCODER] = root / paths.ENCODER
-    elif get_dataset(load_params(root / paths.PARAMS).data.name).encoder is not None:
-        raise InputError(
-            f"{paths.ENCODER}: not found, though features are made of columns. An older version of this program made "
-            f"{paths.GRAPH}: run `dvc repro --force prepare`, then `llp run-flow full`."
-        )
     for setting in SETTINGS:
         files[f"{setting}/{METRICS}"] = root / paths.evaluation(setting) / "metrics.json"
         files[f"{setting}/{LATENCY}"] = root / paths.latency(setting) / "latency.json"

@@ -21,14 +21,13 @@ def download(params: Params) -> None:
 
 def prepare(params: Params) -> None:
     """Reads the raw files as a canonical graph, and counts what is dropped on the way."""
-    dataset = get_dataset(params.data.name)
-    graph, dropped = dataset.load(paths.RAW, params.data)
+    graph, dropped, encoder = get_dataset(params.data.name).load(paths.RAW, params.data)
     made = {"stage": "prepare", "data": params.data.model_dump(mode="json")}
     with new_folder(paths.GRAPH, made) as folder:
         save(graph, folder)
         write_json(folder / "dropped.json", dict(dropped))
-        if dataset.encoder is not None:
-            dataset.encoder(paths.RAW, params.data).save(folder / paths.ENCODER.name)
+        if encoder is not None:
+            encoder.save(folder / paths.ENCODER.name)
 
 
 def validate(params: Params) -> None:

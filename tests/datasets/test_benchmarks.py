@@ -23,7 +23,7 @@ def load(published, raw, data_params):
 
 @pytest.mark.parametrize("name", ["cora", "citeseer", "photos", "computers", "cs", "physics"])
 def test_counts_are_the_published_ones_and_features_sparse(load, name):
-    graph, dropped = load(name)
+    graph, dropped, _ = load(name)
     expected = get_dataset(name)
     assert (graph.num_nodes, graph.num_edges) == (expected.nodes, expected.edges)
     assert graph.features.shape == (expected.nodes, expected.features)
@@ -35,7 +35,7 @@ def test_counts_are_the_published_ones_and_features_sparse(load, name):
 def test_nothing_makes_the_features_dense(load):
     load("photos")  # so that imports do not count
     tracemalloc.start()
-    graph, _ = load("cs")
+    graph, *_ = load("cs")
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     dense = graph.features.shape[0] * graph.features.shape[1] * 4
@@ -46,7 +46,7 @@ def test_nothing_makes_the_features_dense(load):
 def test_the_graph_is_the_one_of_pygs_own_class(load, published, tmp_path, name, family, key):
     import torch_geometric.datasets
 
-    graph, _ = load(name)
+    graph, *_ = load(name)
     shutil.copytree(published / family.lower() / key, tmp_path / "pyg" / key)
     data = getattr(torch_geometric.datasets, family)(str(tmp_path / "pyg"), key)[0]
     assert torch.equal(graph.features.to_dense(), data.x)

@@ -58,7 +58,7 @@ def load(mirror, raw, data_params):
 
 
 def test_edges_of_all_parts_with_weight_and_earliest_year(mirror, raw, data_params, capsys):
-    graph, dropped = load(mirror, raw, data_params)
+    graph, dropped, _ = load(mirror, raw, data_params)
     assert graph.edges.tolist() == [[0, 0, 1, 2], [1, 3, 2, 3]]
     assert graph.edge_weight.tolist() == [3.0, 5.0, 1.0, 4.0]
     assert graph.edge_time.tolist() == [2003, 2019, 2010, 2018]

@@ -144,7 +144,7 @@ def test_without_the_variable_the_date_is_todays(tmp_path, no_hubs, monkeypatch)
 
 def test_the_snapshot_in_the_tree(project_root, raw, data_params):
     DEBIAN.download(raw, data_params())
-    graph, dropped = DEBIAN.load(raw, data_params())
+    graph, dropped, _ = DEBIAN.load(raw, data_params())
     assert (graph.num_nodes, graph.num_edges, graph.features.shape[1]) == (3552, 9068, 2976)
     assert (DEBIAN.nodes, DEBIAN.edges, DEBIAN.features) == (3552, 9068, 2976)
     assert graph.features.layout == torch.sparse_csr

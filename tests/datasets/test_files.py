@@ -31,7 +31,7 @@ def load(tmp_path, raw, data_params):
 
 
 def test_a_graph_of_two_csv_files(load):
-    graph, dropped = load()
+    graph, dropped, _ = load()
     assert graph.node_ids == ("007", "b", "c")
     assert graph.edges.tolist() == [[0, 1], [1, 2]]
     assert graph.features.layout == torch.sparse_csr
@@ -44,7 +44,7 @@ def test_a_graph_of_two_csv_files(load):
 
 def test_weights_add_up_and_the_earliest_time_stays(load):
     edges = "source,target,w,year\nb,007,0.5,2003\n007,b,1,2001\nc,c,9,1990\nc,b,2,2002\n"
-    graph, dropped = load(edges=edges, weight="w", time="year")
+    graph, dropped, _ = load(edges=edges, weight="w", time="year")
     assert graph.edges.tolist() == [[0, 1], [1, 2]]
     assert graph.edge_weight.tolist() == [1.5, 2.0]
     assert graph.edge_time.tolist() == [2001, 2002]
@@ -58,7 +58,7 @@ def test_a_graph_of_numbers_is_dense_and_of_two_parquet_files(tmp_path, raw, dat
         nodes=str(tmp_path / "n.parquet"), edges=str(tmp_path / "e.parquet"), id="node", source="from", target="to"
     )
     FILES.download(raw, params)
-    graph, _ = FILES.load(raw, params)
+    graph, *_ = FILES.load(raw, params)
     assert sorted(path.name for path in raw.iterdir()) == ["edges.parquet", "nodes.parquet"]
     assert graph.node_ids == ("10", "2", "30")
     assert graph.edges.tolist() == [[0, 1], [1, 2]]
@@ -125,7 +125,7 @@ def test_the_error_names_the_file_its_owner_knows(load, tmp_path):
 
 def test_the_example_in_the_tree_is_large_enough_for_the_pipeline(project_root, raw, data_params):
     FILES.download(raw, data_params())
-    graph, dropped = FILES.load(raw, data_params())
+    graph, dropped, _ = FILES.load(raw, data_params())
     assert (graph.num_nodes, graph.num_edges) == (400, 1075)
     assert graph.features.layout == torch.sparse_csr
     assert set(dropped.values()) == {0}
@@ -133,6 +133,5 @@ def test_the_example_in_the_tree_is_large_enough_for_the_pipeline(project_root, 
 
 def test_the_encoder_is_what_the_graph_was_encoded_by(raw, data_params):
     FILES.download(raw, data_params())
-    graph, _ = FILES.load(raw, data_params())
-    encoder = FILES.encoder(raw, data_params())
+    graph, _, encoder = FILES.load(raw, data_params())
     assert encoder.apply(read_nodes(raw, data_params().files)).to_dense().equal(graph.features.to_dense())

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from llp_core.datasets import get_dataset, kept
+from llp_core.datasets.base import Loaded
 from llp_core.datasets.kept import kept_graph
 from llp_core.types import Graph
 
@@ -19,7 +20,7 @@ def brought(monkeypatch):
     source = dataclasses.replace(
         get_dataset("cora"),
         download=lambda folder, params: mirrors.append(params.mirror_folder()),
-        load=lambda folder, params: (graph, {}),
+        load=lambda folder, params: Loaded(graph, {}),
     )
     monkeypatch.setattr(kept, "get_dataset", lambda name: source)
     return mirrors

@@ -98,7 +98,7 @@ class TestDataset:
 
     def test_load_draws_what_the_folder_asks_for(self, tmp_path):
         write_shape(tmp_path, Shape(500, 1_000, 8))
-        graph, dropped = get_dataset("collab-shape").load(tmp_path, self.params)
+        graph, dropped, _ = get_dataset("collab-shape").load(tmp_path, self.params)
         assert (graph.name, graph.num_nodes, graph.num_edges, dropped) == ("collab-shape", 500, 1_000, {})
         assert torch.equal(graph.edges, get_dataset("collab-shape").load(tmp_path, self.params)[0].edges)
 

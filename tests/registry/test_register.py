@@ -184,7 +184,7 @@ def test_settings_that_change_during_the_copy_are_told(project: Path, monkeypatc
 
 def test_a_graph_of_columns_without_its_encoder_is_told(project: Path) -> None:
     paths.ENCODER.unlink()
-    with pytest.raises(InputError, match=r"data/graph/encoder\.json: not found.* `dvc repro --force prepare`"):
+    with pytest.raises(InputError, match=r"data/graph/encoder\.json: not found.* `llp run-flow full` makes"):
         register(project)
 
 
