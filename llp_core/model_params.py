@@ -137,6 +137,9 @@ class StudentParams(ModelParams):
     """First weights of a student that has a teacher: drawn anew; its teacher's in the decoder; or its teacher's in
     encoder and decoder, with every node taken for its own neighbour. A decoder of another kind than the teacher's is
     drawn anew in any case."""
+    members: Annotated[int, Field(ge=1, le=16)]
+    """This many students of a method are trained, each from its own seed, and merged into one model, as wide as all
+    together, whose logit is the mean of theirs. Only the first starts with weights of its teacher."""
 
     @model_validator(mode="after")
     def _each_method_learns(self) -> Self:

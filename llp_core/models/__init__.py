@@ -5,6 +5,7 @@ from llp_core.models.decoding import TrainingDecoder, Workspace
 from llp_core.models.dropout import Dropout
 from llp_core.models.features import NodeFeatures
 from llp_core.models.link_model import LinkModel, ModelSpec, load_model, save_model
+from llp_core.models.merging import merge
 
 __all__ = [
     "Adjacency",
@@ -17,5 +18,6 @@ __all__ = [
     "Workspace",
     "block_adjacencies",
     "load_model",
+    "merge",
     "save_model",
 ]

@@ -184,6 +184,7 @@ def settings_text(job: Job, cell: Cell) -> str:
     unused |= set() if "rank" in losses else {"margin"}
     unused |= set() if "distribution" in losses else {"temperature"}
     unused |= set() if {"rank", "distribution"} & set(losses) else {"match"}
+    unused |= set() if params.student.members > 1 else {"members"}
     if losses == ("label",):
         unused |= {"start"}
     else:

@@ -2,9 +2,11 @@
 
 import dataclasses
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
+from statistics import fmean
 from typing import Literal
 
 import torch
@@ -13,7 +15,8 @@ from torch import Tensor
 from llp_core.config import ModelParams, RunParams, StudentParams, TeacherParams
 from llp_core.errors import InputError
 from llp_core.machine import code_versions, reuse_memory
-from llp_core.models import LinkModel, ModelSpec
+from llp_core.metrics import validation_score
+from llp_core.models import LinkModel, ModelSpec, NodeFeatures, merge
 from llp_core.names import Method, is_taught
 from llp_core.progress import Progress
 from llp_core.sampling import generator
@@ -118,7 +121,7 @@ def train_student(
     run: RunParams,
     workspace: Path,
 ) -> Trained:
-    """Trains a student of one method.
+    """Trains a student of one method: `params.members` of them, merged into one model (`llp_core.models.merge`).
 
     Args:
         graph: what training may see.
@@ -139,7 +142,33 @@ def train_student(
         raise ValueError(f"method {method} learns from a teacher: lessons must be given")
     else:
         params.require_sizes_of(lessons.teacher.spec, method)
-    return _train(graph, "mlp", params, weights, lessons, run, workspace, f"student-{method}")
+    apart = params.model_copy(update={"start": "fresh"})  # those that start alike end much alike
+    members = [
+        _train(graph, "mlp", settings, weights, lessons, run, workspace, f"student-{method}{suffix}")
+        for settings, suffix in [(params, ""), *((apart, f"-{number}") for number in range(1, params.members))]
+    ]
+    return _merged(members, graph) if len(members) > 1 else members[0]
+
+
+@torch.no_grad()
+def _merged(members: Sequence[Trained], graph: TrainingGraph) -> Trained:
+    """One student of several. Its history is the mean of theirs, epoch by epoch, of those that got there."""
+    model = merge([member.model for member in members])
+    device = next(model.parameters()).device
+    representations = model.encode(NodeFeatures.of(graph.features, device))
+    positive, negative = (
+        model.score(representations, pairs.to(device)) for pairs in (graph.valid_edges, graph.valid_negatives)
+    )
+    history = [_mean(records) for records in zip_longest(*(member.fit.history for member in members))]
+    best_epoch = max(member.fit.best_epoch for member in members)
+    return Trained(model, Fit(history, best_epoch, validation_score(positive, negative)))
+
+
+def _mean(records: Iterable[Mapping[str, float | None] | None]) -> dict[str, float | None]:
+    """One record of an epoch from those of several trainings; None where none has a figure."""
+    there = [record for record in records if record is not None]
+    known = {name: [value for record in there if (value := record[name]) is not None] for name in there[0]}
+    return {name: fmean(values) if values else None for name, values in known.items()}
 
 
 def _train(

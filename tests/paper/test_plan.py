@@ -116,6 +116,7 @@ class TestSettingsText:
             ("student", {"match": "logits"}, {"rank", "distribution", "llp"}),
             ("student", {"logit_weight": 0.7}, {"logit"}),
             ("student", {"representation_weight": 0.7}, {"representation"}),
+            ("student", {"members": 2}, set(METHODS)),
             ("student", {"methods": ("llp",)}, set()),
             ("run", {"precision": "float32"}, set(ALL_METHODS)),
             ("run", {"seed": 7}, set()),

@@ -264,6 +264,37 @@ def test_the_learning_rate_falls_in_the_last_epochs(decay, shares, student, monk
     assert rates == pytest.approx([0.01 * share for share in shares])
 
 
+@pytest.mark.parametrize("method", ["label", "llp", "representation"])
+def test_members_are_trained_apart_and_answer_as_one(method: Method, student, tmp_path) -> None:
+    alone = student(method, workspace=tmp_path / "alone")
+    both = student(method, members=2)
+    width = alone.model.spec.hidden
+    assert both.model.spec.hidden == 2 * width
+    first, second = both.model.encoder.layers[0].weight.split(width, dim=1)
+    assert torch.equal(first, alone.model.encoder.layers[0].weight)
+    assert not torch.allclose(first, second)
+    assert both.fit.valid_score > 0.9 * alone.fit.valid_score
+    assert len(both.fit.history) >= len(alone.fit.history)
+    assert both.fit.history[0].keys() == alone.fit.history[0].keys()
+
+
+def test_only_the_first_member_starts_as_its_teacher(student, lessons, monkeypatch) -> None:
+    started = []
+    monkeypatch.setattr(LinkModel, "start_as", lambda self, teacher, encoder: started.append((teacher, encoder)))
+    student("llp", members=3, start="teacher")
+    assert started == [(lessons.teacher, True)]
+
+
+def test_members_go_on_where_they_were_killed(student, monkeypatch, tmp_path) -> None:
+    whole = student("label", members=2, workspace=tmp_path / "whole")
+    student("label", members=2)  # killed before its workspace was removed: both have their last states there
+    epochs = note_epochs(monkeypatch)
+    again = student("label", members=2)
+    assert not epochs
+    assert same(again.model, whole.model)
+    assert again.fit == whole.fit
+
+
 @pytest.mark.parametrize("start", ["fresh", "decoder", "teacher"])
 def test_a_standardised_student_is_kept_as_a_plain_one(start: str, student, tmp_path) -> None:
     plain = student(workspace=tmp_path / "plain", start=start)
