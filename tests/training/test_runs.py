@@ -285,9 +285,21 @@ def test_only_the_first_member_starts_as_its_teacher(student, lessons, monkeypat
     assert started == [(lessons.teacher, True)]
 
 
-def test_members_go_on_where_they_were_killed(student, monkeypatch, tmp_path) -> None:
+def test_the_history_of_members_is_their_mean(student, monkeypatch) -> None:
+    apart = []
+    merged = runs._merged
+    monkeypatch.setattr(runs, "_merged", lambda members, graph: apart.extend(members) or merged(members, graph))
+    both = student("label", members=2)
+    shorter, longer = sorted((one.fit.history for one in apart), key=len)
+    assert len(both.fit.history) == len(longer)
+    assert both.fit.history[0]["loss"] == pytest.approx((shorter[0]["loss"] + longer[0]["loss"]) / 2)
+    assert (both.fit.history[0]["valid_score"], both.fit.history[0]["epoch"]) == (None, 0)
+    assert both.fit.best_epoch == max(one.fit.best_epoch for one in apart)
+
+
+def test_members_that_are_trained_are_not_trained_again(student, monkeypatch, tmp_path) -> None:
     whole = student("label", members=2, workspace=tmp_path / "whole")
-    student("label", members=2)  # killed before its workspace was removed: both have their last states there
+    student("label", members=2)  # its workspace stays, as after a kill
     epochs = note_epochs(monkeypatch)
     again = student("label", members=2)
     assert not epochs
