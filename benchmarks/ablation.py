@@ -113,7 +113,7 @@ OPTIONS: dict[Scored, dict[str, Values]] = {
         "five negatives an edge": {"teacher.negatives": 5, "student.negatives": 5},
         "contexts drawn once": {"contexts.rounds": 1},
         "four uniform nodes for each near one": {"contexts.random_ratio": 4},
-        "3 layers": {"student.layers": 3},
+        "3 layers": {"student.layers": 3, "student.start": "decoder"},
         "width 512": {"student.hidden": 512, "teacher.hidden": 512},
         "one member": {"student.members": 1},
         "two members": {"student.members": 2},

@@ -1,7 +1,7 @@
 """One experiment: a teacher and students trained on a split and scored at once, in memory.
 
-The pipeline's stages do the same step by step, with an artefact between any two; searches and tables run hundreds of
-these and keep only the figures.
+The pipeline's stages do the same step by step, with an artefact between any two; the tables take hundreds of these and
+keep only the figures.
 """
 
 import time
@@ -14,11 +14,9 @@ from llp_core.evaluation import evaluate, score_test_pairs
 from llp_core.machine import forget_peak_memory
 from llp_core.models import LinkModel, NodeFeatures
 from llp_core.names import TEACHER, Method, Setting, is_taught
-from llp_core.sampling import generator, sample_contexts
 from llp_core.splits import training_graph
-from llp_core.training.export import export_scores
 from llp_core.training.loop import Fit
-from llp_core.training.runs import Lessons, resolve_device, train_student, train_teachers
+from llp_core.training.runs import best_of, resolve_device, teach, train_student, train_teachers
 from llp_core.types import Evaluation, Graph, LinkSplit
 
 
@@ -69,12 +67,10 @@ def run_experiment(
     any_taught = any(is_taught(method) for method in students)
     if with_teacher or any_taught:
         started = time.process_time()
-        teacher = max(train_teachers(training, params.teacher, run, workspace), key=lambda one: one.fit.valid_score)
+        teacher = best_of(train_teachers(training, params.teacher, run, workspace))
         yield _outcome(TEACHER, teacher.model, teacher.fit, features, splits, time.process_time() - started)
     if any_taught:
-        contexts = sample_contexts(training.edges, training.num_nodes, params.contexts, generator(seed, "contexts"))
-        scores = export_scores(teacher.model, training, contexts, generator(seed, "teacher scores"), "teacher scores")
-        lessons = Lessons(contexts, scores, teacher.model)
+        lessons = teach(teacher.model, training, params.contexts, seed)
         forget_peak_memory()  # that of the export is no student's
     for method in students:
         started = time.process_time()

@@ -51,9 +51,12 @@ def require_enough_pairs(split: LinkSplit) -> None:
     for part, pairs, share, needed in parts:
         found = pairs.shape[1]
         if found < needed:
+            new = (
+                f", or split.{section}.new_node_share" if (part, split.setting) == ("test edges", "cold_start") else ""
+            )
             raise ValueError(
                 f"Hits@{min(HITS_AT)} to {max(HITS_AT)} need at least {needed} {part}; the split has {found}. "
-                f"Take a larger graph, or raise split.{section}.{share}"
+                f"Take a larger graph, or raise split.{section}.{share}{new}"
             )
     old, edges = int((~split.is_new).sum()), split.train_edges.shape[1]
     free = possible_pairs(split.train_edges[0], old)

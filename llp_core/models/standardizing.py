@@ -10,8 +10,9 @@ from llp_core.models.features import NodeFeatures
 from llp_core.models.layers import GCNLayer, Linear, SAGELayer
 
 RAREST = 3
-"""A column's deviation is taken for no less than that of a word which so many nodes have, so that one which hardly any
-node has does not count for more than all others."""
+"""A column's deviation is taken for no less than that of one which so many nodes have with value 1, so that one which
+hardly any node has does not count for more than all others. Weighted words (TF-IDF) have values below 1: there columns
+of more nodes fall under it too, and count for less than the others."""
 
 
 @torch.no_grad()

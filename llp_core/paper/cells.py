@@ -35,9 +35,9 @@ SCHEMA = pa.schema(
         *((f"{group}.{metric}", pa.float64()) for group in GROUPS for metric in METRICS),  # shares
         *((f"{group}.positives", pa.int64()) for group in GROUPS),  # null where the setting has no such edges
         ("negatives", pa.int64()),  # that each test edge was ranked against
-        ("best_epoch", pa.int64()),  # from 0
+        ("best_epoch", pa.int64()),  # from 0; of several members, the latest of theirs
         ("epochs", pa.int64()),
-        ("valid_score", pa.float64()),  # of the best epoch
+        ("valid_score", pa.float64()),  # of the weights kept
         ("settings", pa.string()),  # JSON, see `llp_core.paper.plan.settings_text`
         ("commit", pa.string()),  # with a + where files differed from it
         ("cpu_seconds", pa.float64()),  # of the training, all threads together

@@ -162,7 +162,7 @@ def plan_jobs(
 
 
 def settings_text(job: Job, cell: Cell) -> str:
-    """What a cell's figures depend on beside its seeds, as JSON: cells with the same text compare.
+    """What a cell's figures depend on beside its seeds and the machine, as JSON: cells with the same text compare.
 
     Settings that a method does not use are left out, so that a change of them leaves its cells as they are.
     """

@@ -11,14 +11,12 @@ from llp_core.locks import locked
 from llp_core.metrics import HITS_AT, hits_at_k
 from llp_core.models import LinkModel, NodeFeatures, load_model, save_model
 from llp_core.names import is_taught
-from llp_core.sampling import generator, sample_contexts
 from llp_core.search.problem import Problem
 from llp_core.search.spaces import Scored
 from llp_core.splits import training_graph
 from llp_core.store import new_folder, read_json, write_json
 from llp_core.training.checkpoint import fingerprint
-from llp_core.training.export import export_scores
-from llp_core.training.runs import Lessons, resolve_device, train_student, train_teachers
+from llp_core.training.runs import Lessons, best_of, resolve_device, teach, train_student, train_teachers
 from llp_core.types import LinkSplit, TrainingGraph
 
 
@@ -57,7 +55,7 @@ def score(problem: Problem, job: Job, folder: Path, workspace: Path) -> float:
         folder: of the search: keeps scores and teachers, so that the same job is done once.
         workspace: for states of trainings under way; of this process alone.
     """
-    settings = {"method": job.method, "number": job.number, **problem.about}
+    settings = {"method": job.method, **_about(problem, job.number)}
     settings["settings"] = relevant_settings(job.params, job.method)
     path = folder / "scores" / f"{fingerprint(settings, problem.tensors)}.json"
     if path.exists():
@@ -66,6 +64,11 @@ def score(problem: Problem, job: Job, folder: Path, workspace: Path) -> float:
     write_json(path, {**settings, "score": value})
     shutil.rmtree(workspace, ignore_errors=True)
     return value
+
+
+def _about(problem: Problem, number: int) -> dict[str, Any]:
+    """What a score on one inner split depends on; how many others there are is no part of that."""
+    return {**problem.about, "seeds": problem.seeds[number]}
 
 
 def _score(problem: Problem, job: Job, folder: Path, workspace: Path) -> float:
@@ -82,13 +85,12 @@ def _score(problem: Problem, job: Job, folder: Path, workspace: Path) -> float:
 
 
 def _train_teacher(training: TrainingGraph, params: Params, workspace: Path) -> LinkModel:
-    trained = train_teachers(training, params.teacher, params.run, workspace)
-    return max(trained, key=lambda candidate: candidate.fit.valid_score).model
+    return best_of(train_teachers(training, params.teacher, params.run, workspace)).model
 
 
 def _lessons(problem: Problem, params: Params, number: int, training: TrainingGraph, folder: Path) -> Lessons:
     """Contexts, and the scores of a teacher that is trained once for each inner split and its own settings."""
-    settings = {"number": number, **problem.about, **relevant_settings(params, "teacher")}
+    settings = {**_about(problem, number), **relevant_settings(params, "teacher")}
     target = folder / "teachers" / fingerprint(settings, problem.tensors)
     with locked(target.with_suffix(".lock")):
         if not target.exists():
@@ -96,11 +98,7 @@ def _lessons(problem: Problem, params: Params, number: int, training: TrainingGr
             with new_folder(target, settings) as new:
                 save_model(_train_teacher(training, params, workspace), new, {})
             shutil.rmtree(workspace, ignore_errors=True)
-    seed = params.run.seed
-    contexts = sample_contexts(training.edges, training.num_nodes, params.contexts, generator(seed, "contexts"))
-    teacher = load_model(target, resolve_device(params.run))
-    scores = export_scores(teacher, training, contexts, generator(seed, "teacher scores"), "teacher scores")
-    return Lessons(contexts, scores, teacher)
+    return teach(load_model(target, resolve_device(params.run)), training, params.contexts, params.run.seed)
 
 
 def _hits(model: LinkModel, split: LinkSplit, features: NodeFeatures, finer: int) -> float:

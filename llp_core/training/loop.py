@@ -34,8 +34,8 @@ class Fit:
 
     Attributes:
         history: one record an epoch: epoch, loss, each loss, valid_score (None where the epoch was not validated).
-        best_epoch: from 0, the first of the best validation score.
-        valid_score: of that epoch, 0..1 (`llp_core.metrics.validation_score`).
+        best_epoch: from 0, the first of the best validation score; of several members, the latest of theirs.
+        valid_score: of the weights kept, 0..1 (`llp_core.metrics.validation_score`).
     """
 
     history: History

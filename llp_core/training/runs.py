@@ -12,16 +12,17 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from llp_core.config import ModelParams, RunParams, StudentParams, TeacherParams
+from llp_core.config import ContextsParams, ModelParams, RunParams, StudentParams, TeacherParams
 from llp_core.errors import InputError
 from llp_core.machine import code_versions, reuse_memory
 from llp_core.metrics import validation_score
 from llp_core.models import LinkModel, ModelSpec, NodeFeatures, merge
 from llp_core.names import Method, is_taught
 from llp_core.progress import Progress
-from llp_core.sampling import generator
+from llp_core.sampling import generator, sample_contexts
 from llp_core.training.batching import full_batch_bytes, resolve_batching
 from llp_core.training.checkpoint import Checkpoint, fingerprint
+from llp_core.training.export import export_scores
 from llp_core.training.loop import Fit, Trainer
 from llp_core.training.objective import Objective, Teaching
 from llp_core.types import Contexts, TeacherScores, TrainingGraph
@@ -94,6 +95,25 @@ def train_teachers(graph: TrainingGraph, params: TeacherParams, run: RunParams, 
         )
     for number in range(params.candidates):
         yield _train(graph, params.encoder, params, {"label": 1.0}, None, run, workspace, f"teacher-{number}")
+
+
+def best_of(candidates: Iterable[Trained]) -> Trained:
+    """The candidate of the best validation score, the first where several have it."""
+    return max(candidates, key=lambda one: one.fit.valid_score)
+
+
+def teach(teacher: LinkModel, graph: TrainingGraph, params: ContextsParams, seed: int) -> Lessons:
+    """Draws contexts and scores them, as the stages `contexts` and `teacher_scores` do.
+
+    Args:
+        teacher: trained, on its device.
+        graph: what training may see.
+        params: settings of the contexts.
+        seed: of the run.
+    """
+    contexts = sample_contexts(graph.edges, graph.num_nodes, params, generator(seed, "contexts"))
+    scores = export_scores(teacher, graph, contexts, generator(seed, "teacher scores"), "teacher scores")
+    return Lessons(contexts, scores, teacher)
 
 
 def fine_tune(

@@ -56,11 +56,11 @@ def test_no_student_s_peak_is_that_of_the_export(project: Path, quick: Params, m
 
         monkeypatch.setattr(experiment, name, call)
 
-    for name in ("export_scores", "forget_peak_memory", "train_student"):
+    for name in ("teach", "forget_peak_memory", "train_student"):
         noted(name)
     (job,) = plan_jobs(quick, ["debian"], ["transductive"], ["llp"], seeds=1, splits=1)
     run_job(FOLDER, job, "abc", lambda text: None)
-    assert calls == ["export_scores", "forget_peak_memory", "train_student"]
+    assert calls == ["teach", "forget_peak_memory", "train_student"]
 
 
 def test_the_plain_mlp_alone_needs_no_teacher(project: Path, quick: Params, monkeypatch: pytest.MonkeyPatch) -> None:
