@@ -147,8 +147,8 @@ def find_drift(root: Path, params: Params) -> DriftReport | None:
     """Compares the live data with that of the model in use. Where it cannot, the retraining goes on without."""
     try:
         drift = drift_since_champion(root, params)
-    except LLPError as error:
-        logger.warning("What has drifted is not known: %s", error)
+    except Exception as error:  # whatever it is, what comes after does not hang on it
+        logger.warning("What has drifted is not known: %s", str(error) or type(error).__name__)
         return None
     if drift is not None:
         show_drift(drift)
@@ -171,5 +171,5 @@ def put_in_use(root: Path, verdict: Verdict) -> int:
     number = register(root, verdict)
     data_version = read_version(root, number).data.version  # that of data/live may have come since
     made_of = "" if data_version is None else f" Made of version {data_version} of the data."
-    promote(root, number, f"{verdict.headline}{made_of}")
+    promote(root, number, f"{verdict.headline}{made_of}", verdict)
     return number

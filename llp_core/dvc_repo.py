@@ -7,10 +7,10 @@ import json
 import logging
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import yaml
 
@@ -99,10 +99,58 @@ def track(root: Path, folder: Path) -> str:
 
     Returns:
         DVC's hash of the folder. The same content has the same hash.
+
+    Raises:
+        LLPError: the cache did not take all of it.
     """
     with dvc_repo(root) as repo:
         (stage,) = repo.add(str(root / folder), relink=False)
-        return str(stage.outs[0].hash_info.value)
+        dvc_hash = str(stage.outs[0].hash_info.value)
+        if _cached_files(repo, dvc_hash) is None:  # DVC itself only logs that
+            raise LLPError(f"{folder}: DVC's cache ({repo.cache.local.path}) did not take all of it. Is the disk full?")
+        return dvc_hash
+
+
+def is_cached(root: Path, dvc_hash: str) -> bool:
+    """Whether DVC's cache holds all of what `track` gave this hash."""
+    with dvc_repo(root) as repo:
+        return _cached_files(repo, dvc_hash) is not None
+
+
+class Sent(NamedTuple):
+    """What came of sending folders to DVC's remote, by their hashes.
+
+    Attributes:
+        new: the remote had not got them whole, and has them now.
+        lost: it has not got them whole: they are not in the cache, or did not arrive.
+    """
+
+    new: set[str]
+    lost: set[str]
+
+
+def send(root: Path, hashes: Collection[str]) -> Sent:
+    """Sends folders that `track` gave these hashes to DVC's remote, and looks whether they arrived.
+
+    Raises:
+        LLPError: there is no remote, or DVC could not do its part.
+    """
+    from dvc_data.hashfile.hash_info import HashInfo
+    from dvc_data.hashfile.transfer import transfer
+
+    with dvc_repo(root) as repo:
+        cache, remote = repo.cache.local, repo.cloud.get_remote_odb()
+        parts = {one: {one, *(str(file.value) for file in (_listed_files(repo, one) or {}).values())} for one in hashes}
+
+        def missing() -> set[str]:
+            there = set(remote.oids_exist({part for folder in parts.values() for part in folder}))
+            return {folder for folder, held in parts.items() if not held <= there}
+
+        before = missing()
+        # Without DVC's index of what it once sent: the remote may have been emptied since.
+        transfer(cache, remote, {HashInfo("md5", part) for folder in before for part in parts[folder]})
+        lost = missing() if before else set()
+        return Sent(before - lost, lost)
 
 
 def tracked_hash(root: Path, folder: Path) -> str | None:

@@ -1,5 +1,7 @@
 """The errors a user can meet, each with the exit code of the command line that it ends in."""
 
+import errno
+
 INTERRUPTED, TERMINATED = 130, 143
 """Exit codes after Ctrl-C (SIGINT) and after SIGTERM, as shells give them."""
 
@@ -32,3 +34,19 @@ class Refused(LLPError):
     """The gate refuses a candidate; the model in use stays."""
 
     exit_code = 6
+
+
+_OF_THE_MACHINE = {
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EROFS,
+    errno.EIO,
+    errno.ENOMEM,
+    errno.EMFILE,
+    errno.ENFILE,
+}
+
+
+def is_of_the_machine(error: Exception) -> bool:
+    """Whether an error tells of a full disk, no memory or a failing device, and not of what was being read."""
+    return isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno in _OF_THE_MACHINE)

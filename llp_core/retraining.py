@@ -1,19 +1,21 @@
 """What a retraining decides beside the gate: whether there is anything to do, and what is kept of a decision."""
 
 import dataclasses
-import tempfile
+import shutil
 from pathlib import Path
 
 from llp_core import paths
 from llp_core.config import Params
 from llp_core.drift import DriftReport, drift_between
+from llp_core.errors import InputError
 from llp_core.gate import Verdict
 from llp_core.gate.rules import checks_green
-from llp_core.live import current_version, extract, versions
+from llp_core.live import current_version, extract
 from llp_core.live.records import LIVE
 from llp_core.names import SETTINGS
 from llp_core.registry import candidate_hash, champion, find_version, read_version
 from llp_core.registry.records import LATENCY
+from llp_core.registry.register import data_version_of
 from llp_core.registry.versions import read_state
 from llp_core.store import new_folder, read_json, sha256, write_json
 
@@ -66,17 +68,30 @@ def drift_since_champion(root: Path, params: Params) -> DriftReport | None:
     None where there is no live data or no model in use, the model was made of other data, or the two are the same.
 
     Raises:
-        InputError: DVC has not got the version of the data that the model was made of.
+        InputError: no version holds what the model was made of, or DVC has not got it.
     """
     number, now = champion(root), current_version(root)
     if number is None or now is None or params.data.name != "files":
         return None
-    before = read_version(root, number).data.version
-    if before in (None, now) or before not in {version.number for version in versions(root)}:
+    used = read_version(root, number).data
+    if used.version is None:
         return None
-    with tempfile.TemporaryDirectory(prefix="llp-drift-") as folder:
-        extract(root, before, Path(folder))
-        return drift_between(Path(folder), root / LIVE, params.data)
+    before = data_version_of(root, used.files)  # a number says nothing where live data was started anew
+    if before is None:
+        raise InputError(
+            f"version {number} of the models was made of live data that no version here holds: it was started anew, or "
+            "the model comes from another copy of the project."
+        )
+    if before == now:
+        return None
+    folder = root / paths.RETRAINING / ".before"
+    shutil.rmtree(folder, ignore_errors=True)  # what a killed run left
+    folder.mkdir(parents=True)
+    try:
+        extract(root, before, folder)
+        return drift_between(folder, root / LIVE, params.data)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def decision_folder(candidate: str) -> Path:

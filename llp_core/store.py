@@ -7,6 +7,7 @@ opened without this code.
 import dataclasses
 import hashlib
 import json
+import os
 import secrets
 import shutil
 from collections.abc import Iterator, Mapping
@@ -73,24 +74,36 @@ def _beside(target: Path) -> tuple[Path, Path]:
     return target.with_name(f".{target.name}.new"), target.with_name(f".{target.name}.former")
 
 
-def is_replaceable(path: Path, stage: str) -> bool:
-    """Whether nothing is lost where `new_folder` writes: nothing is there, or an empty folder, or an earlier one.
+def require_replaceable(path: Path, command: str) -> None:
+    """Refuses, before any work, a folder that `new_folder` could not write or where something would be lost.
 
     Args:
-        path: of the folder that is to be written.
-        stage: that made.json of an earlier one names.
+        path: of the folder that is to be written: nothing is there, or an empty folder, or an earlier output.
+        command: of llp, the stage in its made.json.
+
+    Raises:
+        InputError: something else is there, or it cannot be written there.
     """
-    if not path.exists():
-        return True
-    if not path.is_dir():
-        return False
-    if not any(path.iterdir()):
-        return True
+    require_writable(path)
+    if not path.exists() or (path.is_dir() and not any(path.iterdir())):
+        return
     try:
         made = read_json(path / "made.json")
     except InputError:
-        return False
-    return isinstance(made, dict) and made.get("stage") == stage
+        made = None
+    if not (isinstance(made, dict) and made.get("stage") == command):
+        raise InputError(f"{path}: it exists and is no earlier output of `llp {command}`. Name a new folder.")
+
+
+def require_writable(path: Path) -> None:
+    """Refuses a path, of a file or a folder, that lies in no folder that can be written to.
+
+    Raises:
+        InputError: so it is.
+    """
+    there = next(folder for folder in path.absolute().parents if folder.exists())
+    if not (there.is_dir() and os.access(there, os.W_OK)):
+        raise InputError(f"{path}: {there} is no folder that can be written to. Name another.")
 
 
 @contextmanager

@@ -332,14 +332,16 @@ class TestReport:
         if made is not None:
             (project / "docs" / "made.json").write_text(made)
         assert llp(monkeypatch, "report", "--output", "docs") == 3
-        assert capsys.readouterr().err == "docs: it exists and is no earlier report. Name a new folder.\n"
+        assert (
+            capsys.readouterr().err == "docs: it exists and is no earlier output of `llp report`. Name a new folder.\n"
+        )
         assert (project / "docs" / "report.md").read_text() == "# The report"
 
     def test_a_file_is_not_replaced(
         self, project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     ) -> None:
         assert llp(monkeypatch, "report", "--output", "params.yaml") == 3
-        assert capsys.readouterr().err.startswith("params.yaml: it exists and is no earlier report.")
+        assert capsys.readouterr().err.startswith("params.yaml: it exists and is no earlier output of `llp report`.")
 
 
 class TestCompletion:

@@ -79,6 +79,11 @@ def test_one_setting_wins_over_all_whatever_the_order(path: Path, order: int) ->
     assert margins == [0.2, 0.3, 0.2]
 
 
+def test_names_of_columns_may_hold_dots(path: Path) -> None:
+    change_params(path, {"data.files.columns.Petal.Length": "number", "data.files.columns.b": "ignore"})
+    assert load_params(path).data.files.columns == {"Petal.Length": "number", "b": "ignore"}
+
+
 def test_all_or_nothing(path: Path) -> None:
     before = path.read_bytes()
     with pytest.raises(InputError, match=r"^with --dataset cora, student\.margin=-1, params\.yaml would not hold"):

@@ -106,7 +106,8 @@ class Benchmark:
     Attributes:
         name: of graph and models.
         nodes, edges, features: of the graph; edges undirected.
-        encoder, layers, hidden: of the teacher; the student is an MLP of the same width and depth.
+        encoder, layers, hidden: of the teacher.
+        student_layers, student_hidden: of the student, an MLP; with several members as wide as all of them.
         device: its kind and model.
         threads: of the numerics, online and offline.
         seconds: that the slowest method of a request size may take, beside the least number of rounds.
@@ -125,6 +126,8 @@ class Benchmark:
     encoder: str
     layers: int
     hidden: int
+    student_layers: int
+    student_hidden: int
     device: str
     threads: int
     seconds: float

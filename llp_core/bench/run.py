@@ -102,6 +102,8 @@ def run_benchmark(source: Loadable, asked: BenchOptions) -> Benchmark:
         encoder=subject.teacher.spec.encoder,
         layers=subject.teacher.spec.layers,
         hidden=subject.teacher.spec.hidden,
+        student_layers=subject.student.spec.layers,
+        student_hidden=subject.student.spec.hidden,
         device=device_name(asked.device),
         threads=asked.threads,
         seconds=asked.latency.seconds,

@@ -117,7 +117,8 @@ def subtitle(found: Benchmark) -> str:
     """Sizes of graph and models, and what they ran on."""
     return (
         f"{found.nodes:,} nodes, {found.edges:,} edges, {found.features:,} features; teacher {found.encoder}, "
-        f"{found.layers} layers of {found.hidden}; {found.device}, {_threads(found.threads)}"
+        f"{found.layers} layers of {found.hidden}; student {found.student_layers} layers of {found.student_hidden}; "
+        f"{found.device}, {_threads(found.threads)}"
     )
 
 

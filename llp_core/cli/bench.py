@@ -67,12 +67,12 @@ def latency(
     from llp_core.bench.run import options, run_benchmark
     from llp_core.bench.subject import ShapeSource, TrainedSource
     from llp_core.bench.write import PAGE, STAGE, to_json_line, to_text, write_benchmark
-    from llp_core.store import is_replaceable
+    from llp_core.store import require_replaceable
 
-    if not is_replaceable(output, STAGE):
-        raise InputError(f"{output}: it exists and is no earlier benchmark. Name a new folder with --output.")
+    require_replaceable(output, STAGE)
     asked = options(pairs or (1, 10, 100, 1000), seconds, threads, device, contestant, seed)
     made_up = None if shape is None else ShapeSource(shape, layers or 3, hidden or 256, seed)
     found = run_benchmark(made_up or TrainedSource(setting or "transductive"), asked)
+    typer.echo(f"{to_text(found)}\n")
     write_benchmark(output, found)
-    typer.echo(f"{to_text(found)}\n\nThe page: {(output / PAGE).resolve()}\n{to_json_line(found)}")
+    typer.echo(f"The page: {(output / PAGE).resolve()}\n{to_json_line(found)}")

@@ -5,9 +5,10 @@ from typing import Annotated
 
 import typer
 
+from llp_core.cli.names import versions_told
 from llp_core.paths import PARAMS, project_root
 
-app = typer.Typer(help="Start the live data, list its versions, or go back to one.", no_args_is_help=True)
+app = typer.Typer(help="Start the live data, list or push its versions, or go back to one.", no_args_is_help=True)
 
 
 def ingest(
@@ -105,3 +106,11 @@ def checkout(version: Annotated[int, typer.Argument(help="Its number, as `llp da
 
     check_out(project_root(), version)
     typer.echo(f"The data is version {version}.")
+
+
+@app.command()
+def push() -> None:
+    """Send all versions to DVC's remote. `dvc gc` may clear the cache then: a checkout fetches them from there."""
+    from llp_core.live import push as send
+
+    typer.echo(versions_told("Sent", send(project_root())))

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from llp_core.cli.names import versions_told
 from llp_core.errors import InputError, Refused
 from llp_core.names import Setting
 from llp_core.paths import PARAMS, project_root
@@ -89,14 +90,14 @@ def promote(
     from llp_core.registry import promote as switch
     from llp_core.registry import register
 
-    root = project_root()
+    root, verdict = project_root(), None
     if version is None:
         verdict = _judge(root)
         typer.echo(verdict.to_markdown())
         if not verdict.promoted:
             raise Refused(verdict.headline)
         version = register(root, verdict)
-    switch(root, version, why)
+    switch(root, version, why, verdict)
     typer.echo(f"Version {version} is in use.")
 
 
@@ -176,7 +177,9 @@ def push() -> None:
     from llp_core.registry import push as send
 
     done = send(project_root())
-    typer.echo(_told("Sent", done.versions) + (" The remote's model in use is now that of here." * done.switched))
+    typer.echo(
+        versions_told("Sent", done.versions) + (" The remote's model in use is now that of here." * done.switched)
+    )
 
 
 @app.command()
@@ -189,11 +192,7 @@ def pull() -> None:
     done = fetch(root)
     number = champion(root)
     told = " No model is in use." if number is None else f" Version {number} is in use."
-    typer.echo(_told("Fetched", done.versions) + told * done.switched)
-
-
-def _told(verb: str, versions: list[int]) -> str:
-    return f"{verb} {', '.join(f'version {number}' for number in versions) or 'no version'}."
+    typer.echo(versions_told("Fetched", done.versions) + told * done.switched)
 
 
 def _judge(root: Path) -> "Verdict":

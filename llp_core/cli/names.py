@@ -1,4 +1,4 @@
-"""Names that the shell completes, and a check of settings."""
+"""Names that the shell completes, a check of settings, and a list of versions in words."""
 
 from collections.abc import Iterable
 
@@ -47,6 +47,11 @@ def complete_section(incomplete: str) -> list[str]:
 
     sections = dict.fromkeys(key.partition(".")[0] for key in known_settings())
     return _starting_with(incomplete, [*sections, *known_settings()])
+
+
+def versions_told(verb: str, versions: Iterable[int]) -> str:
+    """Such as "Sent version 1, version 2."."""
+    return f"{verb} {', '.join(f'version {number}' for number in versions) or 'no version'}."
 
 
 def _starting_with(incomplete: str, names: Iterable[str]) -> list[str]:

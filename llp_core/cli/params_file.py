@@ -209,7 +209,7 @@ def _round_trip() -> YAML:
 def _assign(document: Any, key: str, value: Any) -> None:
     """Sets a value in the document."""
     known = known_settings()
-    section, _, name = key.rpartition(".")
+    section, name = _place(key)
     if key not in known and not _takes_any_key(section):
         parts = [setting for setting in known if setting.startswith(f"{key}.")]
         near = parts or get_close_matches(key, known, n=3, cutoff=0.5)
@@ -223,6 +223,16 @@ def _assign(document: Any, key: str, value: Any) -> None:
     document[name] = _inline(value)
     if key.startswith(_TUNED):
         document.fa.set_block_style()
+
+
+def _place(key: str) -> tuple[str, str]:
+    """The mapping that a setting lies in, and its key there; where keys are the user's, they may hold dots."""
+    parts = key.split(".")
+    for depth in range(1, len(parts) - 1):
+        if _takes_any_key(section := ".".join(parts[:depth])):
+            return section, ".".join(parts[depth:])
+    section, _, name = key.rpartition(".")
+    return section, name
 
 
 def _inline(value: Any) -> Any:

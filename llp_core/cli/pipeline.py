@@ -169,10 +169,9 @@ def _last_report() -> Path:
 def _write_report(settings: list[Setting] | None, output: Path) -> Path:
     from flows.bookkeeping import require_up_to_date
     from llp_core.report import load_context, write_report
-    from llp_core.store import is_replaceable, new_folder
+    from llp_core.store import new_folder, require_replaceable
 
-    if not is_replaceable(output, "report"):
-        raise InputError(f"{output}: it exists and is no earlier report. Name a new folder.")
+    require_replaceable(output, "report")
     require_up_to_date(Path.cwd(), settings or SETTINGS)
     context = load_context(Path(), settings or SETTINGS)
     with new_folder(output, {"stage": "report", "data": context.data.name}) as folder:

@@ -1,6 +1,6 @@
 """Commands that use a model: scores of pairs, and the likeliest new links."""
 
-import os
+import csv
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TextIO
@@ -63,8 +63,7 @@ def score(
     scores = predictor.score(torch.from_numpy(np.stack(ends)))
     # Else pandas would take columns of the file for its index, and leave them out when it writes.
     rows = table.data.to_pandas(integer_object_nulls=True, ignore_metadata=True)
-    own = [column for column in rows.columns if not column.startswith("__index_level_")]  # numbers of rows, of pandas
-    _write(rows[own].assign(score=scores.numpy()), output)
+    _write(rows.assign(score=scores.numpy()), output)
 
 
 def recommend(
@@ -125,14 +124,13 @@ def _predictor(version: int | None, setting: Setting, nodes: Path | None) -> "Pr
 
 def _require_output(path: Path | None) -> None:
     from llp_core.datasets.tables import SUFFIXES
+    from llp_core.store import require_writable
 
     if path is None:
         return
     if path.suffix not in SUFFIXES or path.is_dir():
         raise InputError(f"{path}: expected a file that ends in {' or '.join(SUFFIXES)}.")
-    there = next(folder for folder in path.absolute().parents if folder.exists())
-    if not (there.is_dir() and os.access(there, os.W_OK)):
-        raise InputError(f"{path}: {there} is no folder that can be written to. Name another.")
+    require_writable(path)
 
 
 def _write(frame: "pd.DataFrame", path: Path | None) -> None:
@@ -151,4 +149,8 @@ def _write(frame: "pd.DataFrame", path: Path | None) -> None:
 
 def _write_csv(frame: "pd.DataFrame", target: Path | TextIO) -> None:
     """Six figures of each score; the user's own columns as they are."""
-    frame.assign(score=frame["score"].map("{:.6g}".format)).to_csv(target, index=False)
+    columns = [frame[name].astype(str).str for name in frame]
+    # Python's writer puts quotes around a line feed, and not around a carriage return, where readers end a line too.
+    returns = any("\r" in name for name in frame) or any(column.contains("\r", regex=False).any() for column in columns)
+    quoting = csv.QUOTE_ALL if returns else csv.QUOTE_MINIMAL
+    frame.assign(score=frame["score"].map("{:.6g}".format)).to_csv(target, index=False, quoting=quoting)

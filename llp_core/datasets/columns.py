@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from torch import Tensor
 
 from llp_core.datasets.sparse import csr_tensor
-from llp_core.datasets.tables import MAX_ROWS, Table, is_number, is_text, parse_numbers
+from llp_core.datasets.tables import MAX_ROWS, Table, is_number, is_text, is_word, parse_numbers
 from llp_core.errors import InputError
 from llp_core.store import read_json, write_json
 
@@ -48,7 +48,7 @@ class NumberColumn(_Column):
     @classmethod
     def fit(cls, table: Table, name: str) -> Self | None:
         """Learns from all rows; None where all are the same."""
-        numbers = table.numbers(name, _advice(name))
+        numbers = table.numbers(name, _advice(table, name))
         deviation = float(numbers.std())
         if deviation == 0 or numbers.min() == numbers.max():
             return None
@@ -56,7 +56,8 @@ class NumberColumn(_Column):
 
     def apply(self, table: Table) -> NDArray[np.float32]:
         """[N, 1]."""
-        scaled = (table.numbers(self.name, _advice(self.name)) - self.mean) / self.deviation
+        numbers = table.numbers(self.name, "Correct it: the column was learnt from as one of numbers.")
+        scaled = (numbers - self.mean) / self.deviation
         return np.clip(scaled, -FARTHEST, FARTHEST).astype(np.float32)[:, np.newaxis]
 
 
@@ -236,8 +237,9 @@ def _fit(
     return (CategoryColumn if kind == "category" else TextColumn).fit(table, name, max_words)
 
 
-def _advice(column: str) -> str:
-    return f"Correct it, or set data.files.columns.{column} to category, text or ignore."
+def _advice(table: Table, column: str) -> str:
+    others = "category, text or ignore" if is_word(table.data.column(column).type) else "ignore"
+    return f"Correct it, or set data.files.columns.{column} to {others}."
 
 
 def words_of(text: str) -> list[str]:

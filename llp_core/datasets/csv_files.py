@@ -14,16 +14,17 @@ from llp_core.errors import InputError
 NO_ROW = "expected at least one row below the header, found none."
 
 
-def read_csv(path: Path, name: str) -> Any:
+def read_csv(path: Path, name: str, most_columns: int) -> Any:
     """A pyarrow Table of a CSV file (UTF-8, commas, a header); every column is text, as it stands there.
 
     Args:
         path: of the file.
         name: what errors call it.
+        most_columns: at most this many are read.
 
     Raises:
-        InputError: the file is empty, not UTF-8, or a header alone whose line has no end; a row has too few or too many
-            values, or a quoted value has no end.
+        InputError: the file is empty, not UTF-8, has too many columns, or is a header alone whose line has no end; a
+            row has too few or too many values, or a quoted value has no end.
     """
     import pyarrow as pa
     from pyarrow import csv as arrow_csv
@@ -32,6 +33,8 @@ def read_csv(path: Path, name: str) -> Any:
         header = next((fields for _, fields in records(path)), None)
         if header is None:
             raise InputError(f"{name}: expected a header line with the names of the columns, found an empty file.")
+        if len(header) > most_columns:
+            raise InputError(f"{name}, line 1: it has {len(header):,} columns; at most {most_columns:,} are read.")
         data = arrow_csv.read_csv(
             path,
             parse_options=arrow_csv.ParseOptions(newlines_in_values=True),

@@ -35,6 +35,7 @@ MIN_PACKAGES_PER_FEATURE = 2
 """A token of fewer packages is no feature."""
 FILES = ("nodes.parquet", "edges.parquet", "features.safetensors", "vocabulary.parquet")
 MANIFEST = "manifest.json"
+STAGE = "dataset debian"
 
 
 @dataclass(frozen=True)
@@ -78,8 +79,7 @@ def build(packages: Iterable[str] | Path | None, section: str, output: Path) -> 
     Raises:
         InputError: the index cannot be had or read, holds no edge in the section, or `output` is something else.
     """
-    if output.exists() and not (output / MANIFEST).is_file():
-        raise InputError(f"{output}: it exists and is no earlier build of a Debian graph. Name a new folder.")
+    store.require_replaceable(output, STAGE)
     with open_index(packages) as (lines, origin):
         digest = hashlib.sha256()
         found = read_packages(_hashed(lines, digest), section, origin)
@@ -104,7 +104,7 @@ def build(packages: Iterable[str] | Path | None, section: str, output: Path) -> 
         hubs=hubs,
         isolated=len(found) - hubs - len(nodes),
     )
-    with store.new_folder(output, {"command": "llp dataset debian", "section": section}) as folder:
+    with store.new_folder(output, {"stage": STAGE, "section": section}) as folder:
         _write(folder, nodes, edges, features, vocabulary)
         sha256 = {file: store.sha256(folder / file) for file in FILES}
         store.write_json(folder / MANIFEST, dataclasses.asdict(summary) | {"sha256": sha256})

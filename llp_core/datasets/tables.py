@@ -1,6 +1,7 @@
 """A CSV or Parquet file as columns, with errors that name file, column and line."""
 
 import itertools
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,8 @@ MAX_UNPACKED_BYTES = 8 * 2**30
 """Of a Parquet file in memory: a value that repeats takes next to nothing in the file."""
 MAX_ROWS = 100_000_000
 MAX_COLUMNS = 4096
-"""Of one file. Past these the reader stops before it takes the machine's memory."""
+"""Of one file. A Parquet file says how many it has, and of a CSV file the header is read first; rows of a CSV file are
+bounded by `MAX_BYTES`."""
 BATCH_ROWS = 4096
 """Of a Parquet file, read at once."""
 SUFFIXES = (".csv", ".parquet")
@@ -76,7 +78,7 @@ class Table:
         import pyarrow as pa
 
         values = self.data.column(column)
-        if not (is_text(values.type) or pa.types.is_integer(values.type)):
+        if not is_word(values.type):
             raise InputError(
                 f"{self.name}, column {column!r}: expected text or integers, found type {values.type}. "
                 "Convert it; pandas makes whole numbers floats where one is missing: fill the gap or leave out its row."
@@ -138,6 +140,13 @@ def is_text(kind: Any) -> bool:
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
 
 
+def is_word(kind: Any) -> bool:
+    """Whether values of a pyarrow type can be words: text, or integers as ids and categories are."""
+    import pyarrow as pa
+
+    return is_text(kind) or bool(pa.types.is_integer(kind))
+
+
 def is_number(kind: Any) -> bool:
     """Whether a pyarrow type holds numbers, or booleans, which count as 1 and 0."""
     from pyarrow import types
@@ -173,7 +182,7 @@ def read_table(path: Path, name: str) -> Table:
     if path.stat().st_size > MAX_BYTES:
         raise InputError(f"{name}: it has {path.stat().st_size:,} bytes; at most {MAX_BYTES:,} are read.")
     try:
-        data = _read_parquet(path, name) if path.suffix == ".parquet" else read_csv(path, name)
+        data = _read_parquet(path, name) if path.suffix == ".parquet" else read_csv(path, name, MAX_COLUMNS)
     except (pa.ArrowException, OSError) as error:  # damage inside of a file is an OSError
         raise InputError(f"{name}: expected a Parquet file, but it cannot be read as one ({error}).") from None
     columns = data.column_names
@@ -182,7 +191,7 @@ def read_table(path: Path, name: str) -> Table:
             f"{name}, line 1: expected a name for each column, found none for column {nameless[0]}. Name it, or take "
             "it out: pandas writes such a column of row numbers unless it is told `index=False`."
         )
-    if repeated := sorted({column for column in columns if columns.count(column) > 1}):
+    if repeated := sorted(column for column, count in Counter(columns).items() if count > 1):
         raise InputError(f"{name}, line 1: column {repeated[0]!r} occurs more than once. Rename one of them.")
     if data.num_rows == 0:
         raise InputError(f"{name}: {NO_ROW}")
@@ -211,14 +220,16 @@ def _read_parquet(path: Path, name: str) -> Any:
 
     with pq.ParquetFile(path) as file:
         _require_size(name, file.metadata.num_rows, file.metadata.num_columns)
+        # pandas keeps numbers of rows there, such as are left of a table whose rows were chosen: they say nothing.
+        own = [i for i, name in enumerate(file.schema_arrow.names) if not name.startswith("__index_level_")]
         # Each batch of a column of categories would come with all of them.
-        schema = file.schema_arrow
+        schema = pa.schema([file.schema_arrow.field(i) for i in own])
         for number, field in enumerate(schema):
             if pa.types.is_dictionary(field.type):
                 schema = schema.set(number, field.with_type(field.type.value_type))
         batches, unpacked = [], 0
         for batch in file.iter_batches(BATCH_ROWS):
-            batches.append(batch.cast(schema))
+            batches.append(batch.select(own).cast(schema))
             batches[-1].validate(full=True)  # whether text is UTF-8, which the reader takes for granted
             unpacked += batches[-1].nbytes
             if unpacked > MAX_UNPACKED_BYTES:

@@ -7,7 +7,7 @@ report = ingest(Path.cwd(), None, load_params(PARAMS))
 
 from llp_core.live.ingesting import ingest, start
 from llp_core.live.records import Counts, DataVersion, FileReport, IngestReport, Source
-from llp_core.live.versions import checkout, current_version, extract, versions
+from llp_core.live.versions import checkout, current_version, extract, push, versions
 
 __all__ = [
     "Counts",
@@ -19,6 +19,7 @@ __all__ = [
     "current_version",
     "extract",
     "ingest",
+    "push",
     "start",
     "versions",
 ]

@@ -8,7 +8,7 @@ from llp_core.checks import check_graph
 from llp_core.config import Params
 from llp_core.datasets import get_dataset
 from llp_core.datasets.tables import Table, read_table, require_table_file
-from llp_core.errors import CheckFailed, InputError
+from llp_core.errors import CheckFailed, InputError, is_of_the_machine
 from llp_core.live.changes import CHANGE
 from llp_core.live.graph import LiveGraph, assemble, read_live, write_live
 from llp_core.live.intake import Offer, offers, put_away, quarantine
@@ -80,6 +80,7 @@ def ingest(root: Path, files: Sequence[Path] | None, params: Params) -> IngestRe
     Raises:
         InputError: there is no live data, it is not as it was written, or a file that was named is not there.
         LLPError: DVC could not record the version; the next ingest does.
+        OSError, MemoryError: the disk is full, or something of the kind. No file is blamed for it, and none moved.
     """
     with settled(root):
         before = require_current(root)
@@ -132,6 +133,8 @@ def _fault(root: Path, graph: LiveGraph, params: Params) -> str | None:
     except InputError as error:
         return str(error)
     except Exception as error:  # whatever a file brought in, it must not keep the others out
+        if is_of_the_machine(error):
+            raise
         return f"{type(error).__name__}: {error}"
 
 

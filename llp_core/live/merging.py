@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from llp_core.errors import InputError
+from llp_core.errors import InputError, is_of_the_machine
 from llp_core.live.changes import NodeChange, read_change
 from llp_core.live.graph import LiveGraph, UnknownNode, changed
 from llp_core.live.intake import Offer
@@ -46,6 +46,8 @@ def merge(live: LiveGraph, batch: Sequence[Offer]) -> Merged:
             refused[offer] = str(error)
             continue
         except Exception as error:  # whatever a file holds, it must not keep the others out
+            if is_of_the_machine(error):
+                raise
             refused[offer] = f"{offer.shown}: it cannot be read ({type(error).__name__}: {error})."
             continue
         if isinstance(change, NodeChange) and waiting:

@@ -14,8 +14,8 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from llp_core.dvc_repo import restore, track, tracked_hash
-from llp_core.errors import InputError
+from llp_core.dvc_repo import restore, send, track, tracked_hash
+from llp_core.errors import InputError, LLPError
 from llp_core.live.records import LIVE, STAGING, VERSION, VERSIONS, Counts, DataVersion, Source
 from llp_core.locks import locked
 from llp_core.store import mend_swap, sha256, swapped_folder, write_json
@@ -114,6 +114,8 @@ def publish(root: Path, folder: Path, about: Mapping[str, int], counts: Counts, 
         The version's number.
     """
     before = in_use(root)
+    if before is not None:
+        track(root, LIVE)  # what is swapped away must be in the cache, which may have been cleared since
     taken = [each.number for each in recorded_versions(root)]
     version = DataVersion(
         number=1 + max(taken, default=0),
@@ -156,6 +158,27 @@ def extract(root: Path, number: int, folder: Path) -> None:
     """
     with settled(root):
         _bring(root, _known(root, number), folder)
+
+
+def push(root: Path) -> list[int]:
+    """Sends every version to DVC's remote, as far as the remote has not got it.
+
+    Returns:
+        Those that were sent.
+
+    Raises:
+        LLPError: there is no remote, a version is in neither the cache nor the remote, or it did not arrive. The others
+            were sent.
+    """
+    with settled(root):
+        known = recorded_versions(root)
+        sent = send(root, {each.dvc for each in known})
+    if lost := [each.number for each in known if each.dvc in sent.lost]:
+        raise LLPError(
+            f"Version {', '.join(map(str, lost))} of the data: DVC's remote has not got all of it, even now. Either it "
+            "did not arrive (is there space? `dvc remote list`), or DVC's cache has lost it."
+        )
+    return [each.number for each in known if each.dvc in sent.new]
 
 
 def _settle(root: Path) -> None:

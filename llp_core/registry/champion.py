@@ -5,7 +5,7 @@ from pathlib import Path
 
 from llp_core import paths
 from llp_core.errors import InputError, LLPError
-from llp_core.registry.records import CHAMPION, MANIFEST, Champion, Event, Switch
+from llp_core.registry.records import CHAMPION, MANIFEST, Champion, Event, Judged, Switch
 from llp_core.registry.smoke import smoke_test
 from llp_core.registry.versions import now, open_version, read_state, registry_lock, version_folder
 from llp_core.store import sha256, write_json
@@ -34,17 +34,19 @@ def in_use(root: Path) -> int:
     return number
 
 
-def promote(root: Path, number: int, why: str) -> None:
+def promote(root: Path, number: int, why: str, verdict: Judged | None = None) -> None:
     """Puts a version in use, and tests it. Of the version in use it changes nothing.
 
     Args:
         root: the project's folder.
         number: of the version.
         why: in words, for those who ask later.
+        verdict: what the gate said of it, which holds beside the model that it was judged against, and no other.
 
     Raises:
         InputError: there is no such version, or it is not as it was written.
-        LLPError: it failed its smoke test, and the former one is in use again.
+        LLPError: it failed its smoke test, and the former one is in use again; or the model in use is not the one that
+            it was judged against.
     """
     with registry_lock(root):
         _settle(root)
@@ -52,6 +54,11 @@ def promote(root: Path, number: int, why: str) -> None:
         open_version(root, number)
         if state.version == number:
             return
+        if verdict is not None and verdict.champion != state.version:
+            raise LLPError(
+                f"Version {number} stays out of use: {_named(verdict.champion)} was in use when the gate judged it, "
+                f"{_named(state.version)} is now. `llp model promote` judges anew."
+            )
         former = tuple(each for each in (state.version, *state.former) if each not in (None, number))
         _switch(root, state, number, former, _event(root, "promoted", number, state.version, why))
 
@@ -117,6 +124,10 @@ def _test(root: Path, state: Champion) -> None:
         told = "no model is in use" if back is None else f"version {back} is in use again"
         raise LLPError(f"Version {state.version} failed its smoke test, and {told}. {error}") from None
     _write(root, dataclasses.replace(state, tested=True))
+
+
+def _named(version: int | None) -> str:
+    return "no model" if version is None else f"version {version}"
 
 
 def _event(root: Path, what: Switch, number: int | None, before: int | None, why: str) -> Event:

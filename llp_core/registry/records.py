@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Self
+from typing import Any, Literal, Protocol, Self
 
 MANIFEST = "manifest.json"
 CARD = "CARD.md"
@@ -24,6 +24,28 @@ CHAMPION = "champion.json"
 def folder_name(number: int) -> str:
     """Of a version: v0001."""
     return f"v{number:04}"
+
+
+class Judged(Protocol):
+    """What the gate said of a candidate (`llp_core.gate.Verdict`)."""
+
+    @property
+    def candidate(self) -> str:
+        """Its hash."""
+
+    @property
+    def champion(self) -> int | None:
+        """The number of the version that was in use."""
+
+    @property
+    def settings(self) -> str:
+        """A hash of those it was judged by."""
+
+    def to_json(self) -> dict[str, Any]:
+        """As a program reads it."""
+
+    def to_markdown(self) -> str:
+        """As people read it."""
 
 
 @dataclass(frozen=True)

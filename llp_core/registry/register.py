@@ -1,7 +1,6 @@
 """Makes a version of the candidate."""
 
 from pathlib import Path
-from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -16,7 +15,7 @@ from llp_core.machine import code_versions
 from llp_core.names import SETTINGS
 from llp_core.registry.candidate import candidate_hash, copy_candidate, hash_of, settings_hash
 from llp_core.registry.card import write_card
-from llp_core.registry.records import PARAMS, TRAINED_ON, VERDICT, DataUsed, ModelVersion
+from llp_core.registry.records import PARAMS, TRAINED_ON, VERDICT, DataUsed, Judged, ModelVersion
 from llp_core.registry.smoke import write_smoke
 from llp_core.registry.versions import (
     find_version,
@@ -29,24 +28,6 @@ from llp_core.registry.versions import (
 )
 from llp_core.store import load, sha256, swapped_folder, write_json, write_tensors
 from llp_core.types import Graph, LinkSplit
-
-
-class Judged(Protocol):
-    """What the gate said of a candidate (`llp_core.gate.Verdict`)."""
-
-    @property
-    def candidate(self) -> str:
-        """Its hash."""
-
-    @property
-    def settings(self) -> str:
-        """A hash of those it was judged by."""
-
-    def to_json(self) -> dict[str, Any]:
-        """As a program reads it."""
-
-    def to_markdown(self) -> str:
-        """As people read it."""
 
 
 def register(root: Path, verdict: Judged | None = None) -> int:

@@ -6,15 +6,14 @@ is in use: what champion.json says, and DVC's hash of each version's folder.
 
 import json
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from llp_core import paths
-from llp_core.dvc_repo import dvc_repo, restore, track, tracked_hash
-from llp_core.errors import InputError
+from llp_core.dvc_repo import dvc_repo, is_cached, restore, send, track, tracked_hash
+from llp_core.errors import InputError, LLPError
 from llp_core.registry.champion import settle
 from llp_core.registry.records import CHAMPION, MANIFEST, Champion, ModelVersion, folder_name
 from llp_core.registry.versions import differences, numbers, open_version, read_state, registry_lock, version_folder
@@ -38,12 +37,12 @@ class Transfer:
 
 
 def push(root: Path) -> Transfer:
-    """Sends all versions that the remote has not got, and which one is in use.
+    """Sends all versions that the remote has not got whole, and which one is in use.
 
     Raises:
         InputError: a version is not as it was written, or the remote has another model of the same number or knows
             of switches that are not known here.
-        LLPError: there is no remote, or DVC could not do its part.
+        LLPError: there is no remote, DVC could not do its part, or a version did not arrive.
     """
     with registry_lock(root):
         there = _read_index(root)
@@ -54,8 +53,13 @@ def push(root: Path) -> Transfer:
             raise InputError(
                 "The remote knows of promotions or rollbacks that are not known here. Run `llp model pull` first."
             )
-        new = [number for number in here if number not in there["versions"]]
-        _send(root, [int(number) for number in new])
+        sent = send(root, set(here.values()))
+        if lost := [number for number, dvc in here.items() if dvc in sent.lost]:
+            raise LLPError(
+                f"version {', '.join(lost)} of the models: DVC's remote has not got all of it, even now, so it notes "
+                "nothing. Is there space (`dvc remote list`)? Then push again."
+            )
+        new = [number for number, dvc in here.items() if dvc in sent.new or number not in there["versions"]]
         state = read_state(root)
         index = {"versions": there["versions"] | here, "champion": state.to_json() if state else None}
         _write_index(root, index)
@@ -102,7 +106,8 @@ def _tracked(root: Path, number: int) -> str:
     """DVC's hash of a version, which is in its cache."""
     open_version(root, number)
     folder = paths.MODELS / folder_name(number)
-    return tracked_hash(root, folder) or track(root, folder)
+    noted = tracked_hash(root, folder)
+    return noted if noted is not None and is_cached(root, noted) else track(root, folder)
 
 
 def _fetch(root: Path, number: int, dvc: str) -> None:
@@ -142,12 +147,6 @@ def _continues(history: list[Any], champion: dict[str, Any] | None) -> bool:
     """Whether a history begins with all of another's."""
     earlier = _history_of(champion)
     return history[: len(earlier)] == earlier
-
-
-def _send(root: Path, new: Sequence[int]) -> None:
-    if new:
-        with dvc_repo(root) as repo:
-            repo.push(targets=[str(version_folder(root, number)) for number in new])
 
 
 def _read_index(root: Path) -> dict[str, Any]:

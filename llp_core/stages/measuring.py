@@ -13,7 +13,7 @@ from llp_core.evaluation import evaluate as evaluate_split
 from llp_core.evaluation import score_test_pairs
 from llp_core.graph import csr
 from llp_core.latency import Scorer, measure, to_json_line, to_rows, to_text
-from llp_core.machine import device_name
+from llp_core.machine import device_name, reuse_memory
 from llp_core.models import LinkModel, NodeFeatures, load_model
 from llp_core.names import TEACHER, Setting
 from llp_core.sampling import generator
@@ -39,6 +39,7 @@ def evaluate(params: Params, setting: Setting) -> None:
 
 def latency(params: Params, setting: Setting) -> None:
     """Times the teacher against every student."""
+    reuse_memory()  # as `llp bench latency` and a training in this process do
     device = resolve_device(params.run)
     split = load(LinkSplit, paths.split(setting))
     features = NodeFeatures.of(load(Graph, paths.GRAPH).features, device)

@@ -76,6 +76,8 @@ def benchmark() -> Benchmark:
         encoder="sage",
         layers=2,
         hidden=8,
+        student_layers=2,
+        student_hidden=16,
         device="cpu Abacus",
         threads=2,
         seconds=0.5,

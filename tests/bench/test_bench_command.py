@@ -54,7 +54,8 @@ def test_wrong_usage(trained_project: Path, monkeypatch: pytest.MonkeyPatch, arg
         (["--hidden", "8"], "--layers and --hidden go with --shape"),
         (["--shape", "collab", "--setting", "production"], "--setting goes with trained models"),
         (["--threads", "9999"], "--threads 9999: this process may use "),
-        (["--output", "data/graph"], "data/graph: it exists and is no earlier benchmark."),
+        (["--output", "params.yaml/sub"], "params.yaml/sub: "),
+        (["--output", "data/graph"], "data/graph: it exists and is no earlier output of `llp bench latency`."),
         (["--setting", "production"], "Train the models first, `llp run-flow full --setting production`"),
         (["--contestant", "studnt"], "--contestant 'studnt': there is none of that name. Did you mean "),
         pytest.param(
@@ -84,7 +85,7 @@ def test_a_folder_of_other_rows_stays(
     mine.mkdir()
     (mine / "rows.parquet").write_text("mine")
     assert run(monkeypatch, "--output", str(mine)) == 3
-    assert "it exists and is no earlier benchmark" in capsys.readouterr().err
+    assert "it exists and is no earlier output of `llp bench latency`" in capsys.readouterr().err
     assert (mine / "rows.parquet").read_text() == "mine"
 
 

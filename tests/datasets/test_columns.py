@@ -124,6 +124,12 @@ def test_text_in_a_column_set_to_number_is_an_error(tmp_path):
         encode(table(tmp_path, x=["red", "blue"]), ["x"], {"x": "number"}, 10)
 
 
+def test_a_gap_among_booleans_is_not_to_be_read_as_a_category(tmp_path):
+    gaps = Table("n", tmp_path, pa.table({"x": [True, None, False]}))
+    with pytest.raises(InputError, match=r"found nothing\. Correct it, or set data\.files\.columns\.x to ignore\.$"):
+        encode(gaps, ["x"], {}, 10)
+
+
 @pytest.mark.parametrize("kind", ["number", "category", "text"])
 def test_an_empty_value_is_an_error_in_every_kind(tmp_path, kind):
     with pytest.raises(InputError, match=r"column 'x', line 3: expected .*, found nothing"):

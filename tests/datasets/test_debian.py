@@ -106,7 +106,8 @@ def test_a_build_replaces_an_earlier_one_and_nothing_else(tmp_path, no_hubs):
     assert debian.build(SMALL, "*", tmp_path / "debian").nodes == 5
     (tmp_path / "own").mkdir()
     (tmp_path / "own" / "thesis.tex").touch()
-    with pytest.raises(InputError, match="own: it exists and is no earlier build"):
+    (tmp_path / "own" / "manifest.json").write_text("{}")  # as a version of the models has one
+    with pytest.raises(InputError, match="own: it exists and is no earlier output of `llp dataset debian`"):
         debian.build(SMALL, "*", tmp_path / "own")
     assert (tmp_path / "own" / "thesis.tex").exists()
 

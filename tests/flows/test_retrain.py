@@ -1,6 +1,7 @@
 """Retraining through the command line: a small graph, few epochs, real stages, gate, registry, DVC and Prefect."""
 
 import base64
+import errno
 import json
 import re
 import shutil
@@ -28,6 +29,7 @@ from flows import full as full_module
 from flows import retrain as retrain_module
 from flows.daemons import wait_until
 from llp_core.config import load_params
+from llp_core.errors import InputError
 from llp_core.gate import judge
 from llp_core.live import current_version, versions
 from llp_core.locks import locked
@@ -231,6 +233,33 @@ def test_drift_that_cannot_be_known_keeps_nothing_else_back(
     shutil.rmtree(project.root / ".dvc" / "cache")
     assert retrain_module.find_drift.fn(project.root, params) is None
     assert "What has drifted is not known: " in caplog.text
+
+
+@pytest.mark.usefixtures("no_stage_runs")
+def test_drift_from_data_that_no_version_holds_is_not_known(
+    refused: Night, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = refused.project.copy(tmp_path / "project")
+    monkeypatch.setenv("DVC_SITE_CACHE_DIR", str(tmp_path / "site_cache"))
+    params = load_params(project.root / "params.yaml")
+    shutil.rmtree(project.root / "data" / "versions")  # the version in use records itself again
+    with pytest.raises(InputError, match="version 1 of the models was made of live data that no version here holds"):
+        drift_since_champion(project.root, params)
+
+
+@pytest.mark.usefixtures("no_stage_runs")
+def test_a_full_disk_while_looking_for_drift_keeps_nothing_else_back(
+    refused: Night, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*arguments: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    project = refused.project.copy(tmp_path / "project")
+    monkeypatch.setenv("DVC_SITE_CACHE_DIR", str(tmp_path / "site_cache"))
+    monkeypatch.setattr("llp_core.retraining.extract", fail)
+    assert retrain_module.find_drift.fn(project.root, load_params(project.root / "params.yaml")) is None
+    assert "What has drifted is not known: [Errno 28] No space left on device" in caplog.text
+    assert not list((project.root / "data" / "retraining").glob(".*"))
 
 
 def test_the_data_that_models_were_made_of_is_noted_and_not_what_came_since(

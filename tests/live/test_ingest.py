@@ -521,6 +521,24 @@ class TestIncoming:
         assert project.incoming() == ["b.csv"]
 
 
+@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left on device"), MemoryError()])
+@pytest.mark.parametrize("where", ["llp_core.live.merging.changed", "llp_core.live.ingesting.write_live"])
+def test_a_fault_of_the_machine_is_no_file_s(
+    project: Project, monkeypatch: pytest.MonkeyPatch, error: Exception, where: str
+) -> None:
+    def fail(*arguments: object) -> None:
+        raise error
+
+    file = project.drop("a.csv", "source,target\nn0,n4\n")
+    with monkeypatch.context() as patch:
+        patch.setattr(where, fail)
+        with pytest.raises(type(error)):
+            project.ingest()
+    assert file.exists()
+    assert not (project.root / "data/quarantine").exists()
+    assert project.ingest().after == 2
+
+
 def test_live_data_that_someone_changed(project: Project) -> None:
     path = project.root / "data/live/edges.parquet"
     pd.read_parquet(path).iloc[1:].to_parquet(path)

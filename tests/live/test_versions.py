@@ -1,5 +1,6 @@
 """Versions of the live data: the way back, the log, DVC's part, and two at once."""
 
+import errno
 import json
 import shutil
 import subprocess
@@ -8,11 +9,12 @@ import threading
 from pathlib import Path
 
 import pytest
+from dvc_objects.fs import generic
 from live_project import Project
 
 from llp_core.dvc_repo import dvc_repo, tracked_hash
-from llp_core.errors import InputError
-from llp_core.live import IngestReport, checkout, current_version, extract, versions
+from llp_core.errors import InputError, LLPError
+from llp_core.live import IngestReport, checkout, current_version, extract, push, versions
 from llp_core.live.records import LIVE
 
 
@@ -129,10 +131,17 @@ def test_neither_cache_nor_remote_holds_it(grown: Project) -> None:
     assert [path.name for path in (grown.root / "data").glob(".live.*")] == [".live.lock"]
 
 
-def test_a_version_comes_from_the_remote(grown: Project, tmp_path: Path) -> None:
+@pytest.fixture
+def remote(grown: Project, tmp_path: Path) -> Path:
+    """DVC's remote of the grown project, empty."""
     (tmp_path / "remote").mkdir()
     config = grown.root / ".dvc/config"
     config.write_text(f"{config.read_text()}    remote = here\n['remote \"here\"']\n    url = {tmp_path / 'remote'}\n")
+    return tmp_path / "remote"
+
+
+@pytest.mark.usefixtures("remote")
+def test_a_version_comes_from_the_remote(grown: Project) -> None:
     checkout(grown.root, 1)
     first = grown.content()
     with dvc_repo(grown.root) as repo:
@@ -141,6 +150,57 @@ def test_a_version_comes_from_the_remote(grown: Project, tmp_path: Path) -> None
     shutil.rmtree(grown.root / ".dvc/cache")
     checkout(grown.root, 1)
     assert grown.content() == first
+
+
+def test_every_version_is_pushed_and_comes_back(grown: Project, remote: Path) -> None:
+    assert push(grown.root) == [1, 2, 3]
+    assert push(grown.root) == []
+    shutil.rmtree(grown.root / ".dvc/cache")
+    for number in (1, 2, 3):
+        checkout(grown.root, number)
+    shutil.rmtree(remote / "files")
+    assert push(grown.root) == [1, 2, 3]
+
+
+@pytest.mark.usefixtures("remote")
+def test_a_version_that_is_nowhere_is_told_and_the_others_are_sent(grown: Project) -> None:
+    shutil.rmtree(grown.root / ".dvc/cache")
+    grown.ingest(grown.write("c.csv", "source,target\nn1,n5\n"))
+    with pytest.raises(LLPError, match="Version 1, 2 of the data: DVC's remote has not got all of it"):
+        push(grown.root)
+    shutil.rmtree(grown.root / ".dvc/cache")
+    checkout(grown.root, 4)
+    checkout(grown.root, 3)
+
+
+def test_what_an_ingest_replaces_is_in_the_cache(grown: Project) -> None:
+    third = grown.content()
+    shutil.rmtree(grown.root / ".dvc/cache")
+    grown.ingest(grown.write("c.csv", "source,target\nn1,n5\n"))
+    checkout(grown.root, 3)
+    assert grown.content() == third
+
+
+def test_a_version_that_the_cache_did_not_take_is_none_yet(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    copied = generic._try_links
+
+    def full(links: object, here: object, source: str, there: object, target: str, **options: object) -> None:
+        if not target.endswith(".dir"):  # the list of the files is small enough
+            raise OSError(errno.ENOSPC, "No space left on device")
+        copied(links, here, source, there, target, **options)
+
+    file = project.drop("a.csv", "source,target\nn0,n4\n")
+    with monkeypatch.context() as patch:
+        patch.setattr(generic, "_try_links", full)  # DVC logs it, and goes on
+        with pytest.raises(LLPError, match=r"^data/live: DVC's cache .* did not take all of it\. Is the disk full\?$"):
+            project.ingest()
+    assert file.exists()
+    assert len(versions(project.root)) == 2
+    assert project.ingest().files[0].status == "known already"
+    assert not file.exists()
+    checkout(project.root, 1)
+    checkout(project.root, 2)
+    assert frozenset({"n0", "n4"}) in project.edges()
 
 
 def test_the_pipeline_goes_stale_by_itself(project: Project) -> None:

@@ -4,12 +4,14 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from candidate_project import break_smoke, edit_json, nudge
 
 from llp_core.errors import InputError, LLPError
+from llp_core.gate import Verdict
 from llp_core.registry import champion, promote, register, rollback, settle
 from llp_core.registry.versions import read_state
 
@@ -74,6 +76,18 @@ def test_promoting_the_version_in_use_changes_nothing(three: Path) -> None:
     before = STATE.read_bytes()
     promote(three, 1, "again")
     assert STATE.read_bytes() == before
+
+
+@pytest.mark.parametrize("judged_against", [None, 2])
+def test_a_verdict_holds_beside_the_model_it_was_judged_against(three: Path, judged_against: int | None) -> None:
+    against = Verdict(True, "", "", judged_against, "", (), ())
+    promote(three, 1, "first")
+    with pytest.raises(LLPError, match=r"^Version 3 stays out of use: .* version 1 is now\."):
+        promote(three, 3, "judged", against)
+    assert in_use(three) == (1, ())
+    promote(three, 3, "judged", replace(against, champion=1))
+    assert in_use(three) == (3, (1,))
+    promote(three, 3, "judged", against)  # it is in use: a killed promotion comes again
 
 
 def test_with_no_model_in_use_there_is_nothing_to_roll_back_to(project: Path) -> None:

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 from llp_core import paths
 from llp_core.cli.app import app
 from llp_core.config import load_params
+from llp_core.datasets.tables import read_table
 from llp_core.errors import InputError
 from llp_core.models import LinkModel, ModelSpec, NodeFeatures
 from llp_core.predicting import Predictor
@@ -139,6 +140,16 @@ def test_score_leaves_the_file_s_values_as_they_are(served: Path, predictor: Pre
     llp("score", "pairs.csv", "--output", "scored.csv")
     text = [line.rpartition(",")[0] for line in Path("scored.csv").read_text().splitlines()]
     assert text == Path("pairs.csv").read_text().splitlines()
+
+
+def test_a_written_file_can_be_read_whatever_its_values_hold(served: Path, predictor: Predictor) -> None:
+    first, second = predictor.node_ids[:2]
+    why = ["x\ry", 'x"\n,y']
+    pd.DataFrame({"source": [first, second], "target": [second, first], "why": why}).to_parquet("pairs.parquet")
+    llp("score", "pairs.parquet", "--output", "scored.csv")
+    table = read_table(Path("scored.csv"), "scored.csv")
+    assert table.words("source").tolist() == [first, second]
+    assert table.words("why").tolist() == why
 
 
 @pytest.mark.parametrize("index", [["source"], ["source", "target"], ["why"], []])

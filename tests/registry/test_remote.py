@@ -108,6 +108,28 @@ def test_a_version_goes_back_even_where_it_was_lost(copy: Callable[..., Path]) -
     assert champion(here) == 1
 
 
+def test_a_version_that_the_cache_has_lost_is_sent_all_the_same(copy: Callable[..., Path], tmp_path: Path) -> None:
+    here, there = copy("here"), copy("there")
+    promote(here, register(here), "first")
+    push(here)
+    shutil.rmtree(here / ".dvc" / "cache")
+    shutil.rmtree(tmp_path / "remote" / "files")
+    assert push(here).versions == [1]
+    assert pull(there).versions == [1]
+    assert files(there, 1) == files(here, 1)
+
+
+def test_a_version_that_does_not_arrive_is_not_noted(copy: Callable[..., Path], tmp_path: Path) -> None:
+    here = copy("here")
+    promote(here, register(here), "first")
+    (tmp_path / "remote" / "files").touch()  # stands for a full disk there
+    with pytest.raises(LLPError):
+        push(here)
+    assert not (tmp_path / "remote" / "models.json").exists()
+    (tmp_path / "remote" / "files").unlink()
+    assert push(here).versions == [1]
+
+
 def test_what_was_switched_here_is_not_overruled(copy: Callable[..., Path]) -> None:
     here, there = copy("here"), copy("there")
     for _ in range(2):
