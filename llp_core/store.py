@@ -88,7 +88,7 @@ def require_replaceable(path: Path, command: str) -> None:
     if not path.exists() or (path.is_dir() and not any(path.iterdir())):
         return
     try:
-        made = read_json(path / "made.json")
+        made = read_json(path / "made.json") if path.is_dir() else None
     except InputError:
         made = None
     if not (isinstance(made, dict) and made.get("stage") == command):

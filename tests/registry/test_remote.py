@@ -1,5 +1,6 @@
 """Versions go to DVC's remote and come from it, with git and without, and nobody's name is asked."""
 
+import errno
 import hashlib
 import json
 import shutil
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from candidate_project import ROOT, break_smoke, copied, edit_json, nudge
+from dvc_objects.fs import generic
 from typer.testing import CliRunner
 
 from llp_core.cli.app import app
@@ -119,14 +121,20 @@ def test_a_version_that_the_cache_has_lost_is_sent_all_the_same(copy: Callable[.
     assert files(there, 1) == files(here, 1)
 
 
-def test_a_version_that_does_not_arrive_is_not_noted(copy: Callable[..., Path], tmp_path: Path) -> None:
+def test_a_version_that_does_not_arrive_is_not_noted(
+    copy: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*arguments: object, **options: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
     here = copy("here")
     promote(here, register(here), "first")
-    (tmp_path / "remote" / "files").touch()  # stands for a full disk there
-    with pytest.raises(LLPError):
-        push(here)
+    track(here, Path("models/v0001"))
+    with monkeypatch.context() as patch:
+        patch.setattr(generic, "_try_links", full)  # DVC logs it, and goes on
+        with pytest.raises(LLPError, match=r"^version 1 of the models: DVC's remote has not got all of it, even now"):
+            push(here)
     assert not (tmp_path / "remote" / "models.json").exists()
-    (tmp_path / "remote" / "files").unlink()
     assert push(here).versions == [1]
 
 
