@@ -67,7 +67,7 @@ class RunParams(Section):
 class LatencyParams(Section):
     """What the latency stage times."""
 
-    pairs: Annotated[tuple[Positive, ...], Field(min_length=1)]
+    pairs: Annotated[tuple[Annotated[int, Field(ge=1, le=100_000)], ...], Field(min_length=1)]
     """Sizes of an online request, in node pairs."""
     seconds: Annotated[float, Field(gt=0, le=600)]
     """The slowest method of a row is timed for so long, but for at least 5 requests online, 3 offline."""

@@ -1,5 +1,6 @@
 """The start of live data, and its growth: files in, a new version out."""
 
+import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -88,6 +89,7 @@ def ingest(root: Path, files: Sequence[Path] | None, params: Params) -> IngestRe
         merged = _take(root, before, offered, params)
         after = _publish(root, before, merged)
         refused = {offer: offer.refused for offer in offered if offer.refused} | dict(merged.refused)
+        os.sync()  # a power cut must not find the file gone and the version not yet on the disk
         for offer in offered:
             if offer in refused:
                 quarantine(root, offer, refused[offer])
