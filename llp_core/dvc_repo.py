@@ -111,10 +111,10 @@ def track(root: Path, folder: Path) -> str:
         return dvc_hash
 
 
-def is_cached(root: Path, dvc_hash: str) -> bool:
-    """Whether DVC's cache holds all of what `track` gave this hash."""
+def cached(root: Path, hashes: Collection[str]) -> set[str]:
+    """Of what `track` gave these hashes, that which DVC's cache holds all of."""
     with dvc_repo(root) as repo:
-        return _cached_files(repo, dvc_hash) is not None
+        return {one for one in hashes if _cached_files(repo, one) is not None}
 
 
 class Sent(NamedTuple):
@@ -146,7 +146,7 @@ def send(root: Path, hashes: Collection[str]) -> Sent:
             there = set(remote.oids_exist({part for folder in parts.values() for part in folder}))
             return {folder for folder, held in parts.items() if not held <= there}
 
-        before = missing()
+        before = missing() if hashes else set()
         # Without DVC's index of what it once sent: the remote may have been emptied since.
         transfer(cache, remote, {HashInfo("md5", part) for folder in before for part in parts[folder]})
         lost = missing() if before else set()

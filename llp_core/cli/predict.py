@@ -149,7 +149,7 @@ def _write(frame: "pd.DataFrame", path: Path | None) -> None:
 
 def _write_csv(frame: "pd.DataFrame", target: Path | TextIO) -> None:
     """Six figures of each score; the user's own columns as they are."""
-    columns = [frame[name].astype(str).str for name in frame]
+    columns = [frame[name].astype(str).str for name in frame.select_dtypes(exclude="number")]
     # Python's writer puts quotes around a line feed, and not around a carriage return, where readers end a line too.
     returns = any("\r" in name for name in frame) or any(column.contains("\r", regex=False).any() for column in columns)
     quoting = csv.QUOTE_ALL if returns else csv.QUOTE_MINIMAL

@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from llp_core import paths
-from llp_core.dvc_repo import dvc_repo, is_cached, restore, send, track, tracked_hash
+from llp_core.dvc_repo import cached, dvc_repo, restore, send, track, tracked_hash
 from llp_core.errors import InputError, LLPError
 from llp_core.registry.champion import settle
 from llp_core.registry.records import CHAMPION, MANIFEST, Champion, ModelVersion, folder_name
@@ -46,7 +46,7 @@ def push(root: Path) -> Transfer:
     """
     with registry_lock(root):
         there = _read_index(root)
-        here = {str(number): _tracked(root, number) for number in numbers(root)}
+        here = _tracked(root)
         _require_same(there["versions"], here)
         own = _history(read_state(root))
         if not _continues(own, there["champion"]):
@@ -77,7 +77,7 @@ def pull(root: Path) -> Transfer:
     """
     with registry_lock(root):
         there = _read_index(root)
-        here = {str(number): _tracked(root, number) for number in numbers(root)}
+        here = _tracked(root)
         _require_same(there["versions"], here)
         new = {number: dvc for number, dvc in there["versions"].items() if number not in here}
         for number, dvc in new.items():
@@ -102,12 +102,14 @@ def _take_history(root: Path, theirs: dict[str, Any] | None) -> bool:
     return False
 
 
-def _tracked(root: Path, number: int) -> str:
-    """DVC's hash of a version, which is in its cache."""
-    open_version(root, number)
-    folder = paths.MODELS / folder_name(number)
-    noted = tracked_hash(root, folder)
-    return noted if noted is not None and is_cached(root, noted) else track(root, folder)
+def _tracked(root: Path) -> dict[str, str]:
+    """Each version, as it was written, -> DVC's hash of it. DVC's cache holds all of them."""
+    folders = {number: paths.MODELS / folder_name(number) for number in numbers(root)}
+    for number in folders:
+        open_version(root, number)
+    noted = {number: tracked_hash(root, folder) for number, folder in folders.items()}
+    there = cached(root, {dvc for dvc in noted.values() if dvc is not None})
+    return {str(number): dvc if dvc in there else track(root, folders[number]) for number, dvc in noted.items()}
 
 
 def _fetch(root: Path, number: int, dvc: str) -> None:
