@@ -114,5 +114,6 @@ def test_json_is_one_line(benchmark: Benchmark) -> None:
 def test_text_begins_with_what_was_measured(benchmark: Benchmark) -> None:
     lines = to_text(benchmark).splitlines()
     assert lines[0] == "Latency: tiny, transductive"
-    assert lines[1].startswith("60 nodes, 90 edges, 5 features; teacher sage, 2 layers of 8; cpu Abacus, 2 threads")
+    sizes = "60 nodes, 90 edges, 5 features; teacher sage, 2 layers of 8; student 2 layers of 16; "
+    assert lines[1].startswith(f"{sizes}cpu Abacus, 2 threads")
     assert any(line.startswith("Closed loop, 10 pairs a request") for line in lines)
