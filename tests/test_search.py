@@ -184,6 +184,9 @@ class TestScore:
         # What a plain MLP does not depend on does not matter either.
         other = with_values(quick, {"teacher.learning_rate": 0.1, "contexts.walks": 1})
         assert score(problem, Job(other, "label", 0), tmp_path, tmp_path / "work") == 12.5
+        # Nor how many other inner splits there are.
+        more = Problem.of(graph, split_of(graph, quick), quick.split, (0, 1, 2))
+        assert score(more, Job(quick, "label", 0), tmp_path, tmp_path / "work") == 12.5
         assert score(problem, Job(quick, "label", 1), tmp_path, tmp_path / "work") != 12.5
         renamed = dataclasses.replace(problem.graph, node_ids=tuple(f"node {name}" for name in problem.graph.node_ids))
         assert (

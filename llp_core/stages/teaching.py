@@ -11,7 +11,7 @@ from llp_core.sampling import generator, sample_contexts
 from llp_core.splits import training_graph
 from llp_core.store import load, new_folder, save, write_json
 from llp_core.training.export import export_scores
-from llp_core.training.runs import Lessons, resolve_device, train_student, train_teachers
+from llp_core.training.runs import Lessons, best_of, resolve_device, train_student, train_teachers
 from llp_core.types import Contexts, Graph, LinkSplit, TeacherScores, TrainingGraph
 
 
@@ -19,7 +19,8 @@ def teacher(params: Params, setting: Setting) -> None:
     """Trains the candidates and keeps the best by validation, the first where several are."""
     workspace = paths.CHECKPOINTS / setting
     trained = list(train_teachers(_training_graph(setting), params.teacher, params.run, workspace))
-    number, best = max(enumerate(trained), key=lambda item: item[1].fit.valid_score)
+    best = best_of(trained)
+    number = trained.index(best)
     history = [{"candidate": i, **epoch} for i, candidate in enumerate(trained) for epoch in candidate.fit.history]
     with new_folder(paths.teacher(setting), _made("teacher", setting, params)) as folder:
         save_model(best.model, folder, {**best.fit.about(), "seed": params.run.seed, "candidate": number})

@@ -20,7 +20,9 @@ def told(*arguments: str) -> str:
     return result.output
 
 
-@pytest.mark.parametrize("command", [["ingest"], ["data"], ["data", "start"], ["data", "log"], ["data", "checkout"]])
+@pytest.mark.parametrize(
+    "command", [["ingest"], ["data"], ["data", "start"], ["data", "log"], ["data", "checkout"], ["data", "push"]]
+)
 def test_every_command_has_help(command: list[str]) -> None:
     assert "Usage: " in told(*command, "--help")
 
@@ -61,6 +63,13 @@ def test_log_and_checkout(project: Project) -> None:
     assert lines[0][:1] == ["version"]
     assert [line[:2] if line[0] == "*" else line[:1] for line in lines[1:]] == [["3"], ["*", "2"], ["1"]]
     assert " ".join(lines[1][2:]) == "7 6 1 node removed, 2 edges removed b.csv after 1"
+
+
+def test_push_tells_what_was_sent(project: Project, tmp_path: Path) -> None:
+    with (project.root / ".dvc/config").open("a") as config:
+        config.write(f"    remote = here\n['remote \"here\"']\n    url = {tmp_path / 'remote'}\n")
+    assert told("data", "push") == "Sent version 1.\n"
+    assert told("data", "push") == "Sent no version.\n"
 
 
 def test_log_before_there_is_any(new_project: Project) -> None:
