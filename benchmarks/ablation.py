@@ -4,8 +4,9 @@
 
 Test edges are not read: as in a search (docs/tuning.md), what training may see is split again, and a line's score is
 the mean of Hits@10, 20, 30 and 50 on the inner test edges, in percent, each estimated from ten times the pairs.
-Differences from the first line are paired by inner split, with their standard error. Scores are kept in data/ablation,
-so the same command goes on where it was; remove that folder after a change of the code. One JSON line last.
+Differences from the first line are paired by inner split, with their standard error. An option is a name, or settings:
+`--option "student.rank_weight=0.1 student.distribution_weight=0.1"`. Scores are kept in data/ablation, so the same
+command goes on where it was; remove that folder after a change of the code. One JSON line last.
 """
 
 import argparse
@@ -17,6 +18,7 @@ from pathlib import Path
 import torch
 
 from llp_core import paths
+from llp_core.cli.params_file import parse_assignments
 from llp_core.config import Params, load_params
 from llp_core.datasets import get_dataset
 from llp_core.datasets.kept import kept_graph
@@ -135,12 +137,12 @@ OPTIONS: dict[Scored, dict[str, Values]] = {
 }
 
 
-def inner_problem(params: Params, setting: Setting, splits: int) -> Problem:
-    """What a score is measured on: inner splits of the data set that `params` names."""
+def inner_problem(params: Params, setting: Setting, splits: range) -> Problem:
+    """What a score is measured on: these inner splits of the data set that `params` names."""
     source = get_dataset(params.data.name)
     shares = params.split.with_shares_of(source.new_node_share, source.test_share)
     graph = kept_graph(params.data, FOLDER / "graphs" / params.data.name)
-    return Problem.of(graph, make_split(graph, setting, shares), shares, range(splits))
+    return Problem.of(graph, make_split(graph, setting, shares), shares, splits)
 
 
 def scores(problem: Problem, params: Params, method: Scored) -> list[float]:
@@ -158,22 +160,26 @@ def main() -> None:
     parser.add_argument("--dataset", default="cora")
     parser.add_argument("--setting", choices=SETTINGS, default="transductive")
     parser.add_argument("--splits", type=int, default=5, help="inner splits, at least 2")
+    parser.add_argument("--first", type=int, default=0, help="number of the first, such as 4 after a choice on 0 to 3")
     parser.add_argument("--method", action="append", choices=list(OPTIONS), help="default: all")
-    parser.add_argument("--option", action="append", help="one of the options' names; default: all")
+    parser.add_argument(
+        "--option", action="append", help="an option's name, or section.key=value ...; default: all names"
+    )
     arguments = parser.parse_args()
     asked = [(method, OPTIONS[method]) for method in arguments.method or OPTIONS]
     known = {name for _, options in asked for name in options}
-    if unknown := set(arguments.option or ()) - known:
+    settings = {option: parse_assignments(option.split()) for option in arguments.option or () if "=" in option}
+    if unknown := set(arguments.option or ()) - known - set(settings):
         parser.error(f"--option {min(unknown)!r} is not known. There are: {'; '.join(sorted(known))}")
     torch.set_num_threads(1)
     params = for_dataset(load_params(paths.PARAMS), arguments.dataset)
-    problem = inner_problem(params, arguments.setting, arguments.splits)
+    problem = inner_problem(params, arguments.setting, range(arguments.first, arguments.first + arguments.splits))
     base = params.of(arguments.setting)
     records = []
     for method, options in asked:
         chosen = {name: values for name, values in options.items() if name in (arguments.option or known)}
         own: list[float] = []
-        for name, values in {"as used": {}, **chosen}.items():
+        for name, values in {"as used": {}, **chosen, **settings}.items():
             found = scores(problem, with_values(base, values), method)
             own = own or found
             gains = [one - other for one, other in zip(found, own, strict=True)]

@@ -61,7 +61,7 @@ def main() -> None:
         for dataset in datasets:
             data = params.data.model_copy(update={"name": dataset})
             of_dataset = params.model_copy(update={"data": data, "tuned": TunedParams.nothing()})
-            problem = inner_problem(of_dataset, arguments.setting, arguments.splits)
+            problem = inner_problem(of_dataset, arguments.setting, range(arguments.splits))
             for name, values in chosen.items():
                 changed = with_values(of_dataset, values)
                 own[name][dataset] = statistics.fmean(scores(problem, changed, method))

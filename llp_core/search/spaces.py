@@ -191,7 +191,7 @@ def with_values(params: Params, values: Values) -> Params:
     changed = params.model_dump(mode="json", by_alias=True)
     for key, value in values.items():
         section, _, name = key.partition(".")
-        changed[section][name] = value
+        changed.setdefault(section, {})[name] = value
     try:
         return Params.model_validate(changed)
     except ValidationError as error:
