@@ -22,6 +22,7 @@ from llp_core.cli.params_file import parse_assignments
 from llp_core.config import Params, load_params
 from llp_core.datasets import get_dataset
 from llp_core.datasets.kept import kept_graph
+from llp_core.errors import InputError
 from llp_core.names import SETTINGS, Setting
 from llp_core.search.problem import Problem
 from llp_core.search.scoring import Job, score
@@ -173,8 +174,13 @@ def main() -> None:
         parser.error(f"--option {min(unknown)!r} is not known. There are: {'; '.join(sorted(known))}")
     torch.set_num_threads(1)
     params = for_dataset(load_params(paths.PARAMS), arguments.dataset)
-    problem = inner_problem(params, arguments.setting, range(arguments.first, arguments.first + arguments.splits))
     base = params.of(arguments.setting)
+    for values in settings.values():
+        try:
+            with_values(base, values)
+        except InputError as error:
+            parser.error(str(error))
+    problem = inner_problem(params, arguments.setting, range(arguments.first, arguments.first + arguments.splits))
     records = []
     for method, options in asked:
         chosen = {name: values for name, values in options.items() if name in (arguments.option or known)}
