@@ -25,7 +25,7 @@ from llp_core.gate_params import GateParams
 from llp_core.model_params import ContextsParams, ModelParams, StudentParams, TeacherParams
 from llp_core.names import SETTINGS, Setting
 from llp_core.paths import require_params
-from llp_core.section import Positive, Section, problems
+from llp_core.section import List, Positive, Section, problems
 
 __all__ = [
     "ContextsParams",
@@ -67,7 +67,7 @@ class RunParams(Section):
 class LatencyParams(Section):
     """What the latency stage times."""
 
-    pairs: Annotated[tuple[Annotated[int, Field(ge=1, le=100_000)], ...], Field(min_length=1)]
+    pairs: Annotated[tuple[Annotated[int, Field(ge=1, le=100_000)], ...], List]
     """Sizes of an online request, in node pairs."""
     seconds: Annotated[float, Field(gt=0, le=600)]
     """The slowest method of a row is timed for so long, but for at least 5 requests online, 3 offline."""

@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from llp_core.errors import InputError
 from llp_core.names import METHOD_LOSSES, METHODS, Method, Setting, is_taught
-from llp_core.section import Positive, Section, Share, Weight
+from llp_core.section import List, Positive, Section, Share, Weight
 
 MOST_CONTEXT_NODES = 5_000
 """Of an anchor: the rank loss compares each with each."""
@@ -68,7 +68,7 @@ class TeacherParams(ModelParams):
     batching: Literal["auto", "full", "sampled"]
     """What a step encodes: every node of the graph, or the nodes that it needs, with neighbours drawn anew in each
     step. auto takes full where that needs at most half a GB: up to 43,690 nodes at 2 layers of width 256."""
-    fanouts: Annotated[tuple[Positive, ...], Field(min_length=1)]
+    fanouts: Annotated[tuple[Positive, ...], List]
     """Neighbours drawn of each node where batching is sampled, from the predicted edges outwards; the last number
     holds for all further layers."""
     candidates: Annotated[int, Field(ge=1, le=1000)]
@@ -115,7 +115,7 @@ class ContextsParams(Section):
 class StudentParams(ModelParams):
     """The MLP, and the weights of its losses."""
 
-    methods: Annotated[tuple[Method, ...], Field(min_length=1)]
+    methods: Annotated[tuple[Method, ...], List]
     """Which students to train."""
     label_weight: Weight
     """Of the label loss. A method uses the losses that it is made of (see `METHOD_LOSSES`)."""

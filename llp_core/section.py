@@ -8,12 +8,16 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 Share = Annotated[float, Field(ge=0, lt=1)]
 Positive = Annotated[int, Field(ge=1)]
 Weight = Annotated[float, Field(ge=0)]
+List = Field(min_length=1, strict=False)
+"""Of a tuple of at least one value, which a file has as a list."""
 
 
 class Section(BaseModel):
-    """A frozen section of params.yaml that refuses unknown keys."""
+    """A frozen section of params.yaml that refuses unknown keys, and `true` or "256" for a number."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )
 
 
 def problems(error: ValidationError, *place: str) -> str:

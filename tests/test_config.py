@@ -71,6 +71,10 @@ def test_settings_are_frozen(params, key):
         ("teacher.learning_rate", float("inf"), "teacher.learning_rate: Input should be a finite number, got inf"),
         ("student.rank_weight", float("nan"), "student.rank_weight: Input should be"),
         ("contexts.rounds", 2.5, "contexts.rounds: Input should be a valid integer"),
+        ("teacher.hidden", "256", "teacher.hidden: Input should be a valid integer, got '256'"),
+        ("student.margin", True, "student.margin: Input should be a valid number, got True"),
+        ("teacher.standardize", 1, "teacher.standardize: Input should be a valid boolean, got 1"),
+        ("tuned.production.student", {"margin": "0.2"}, "tuned.production.student.margin: Input should be a valid num"),
         (
             "tuned.production.student",
             {"maring": 1},
@@ -169,7 +173,7 @@ def test_a_data_set_s_own_shares_must_leave_edges_to_train_on():
 
 
 def test_params_of_a_setting() -> None:
-    own = {"teacher": {"candidates": 3}, "contexts": {}, "student": {"learning_rate": "1e-4"}}
+    own = {"teacher": {"candidates": 3}, "contexts": {}, "student": {"learning_rate": 1e-4}}
     params = parse_params(changed("tuned.production", own), "params.yaml")
     production, cold_start = params.of("production"), params.of("cold_start")
     assert (production.teacher.candidates, production.student.learning_rate) == (3, 0.0001)
