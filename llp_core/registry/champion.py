@@ -1,6 +1,7 @@
 """The model in use: switched by one rename, tested after it, and switched back where the test fails."""
 
 import dataclasses
+import os
 from pathlib import Path
 
 from llp_core import paths
@@ -103,6 +104,7 @@ def _settle(root: Path) -> None:
 
 def _switch(root: Path, state: Champion, number: int, former: tuple[int, ...], event: Event) -> None:
     history = (*state.history, event)
+    os.sync()  # a power cut must not leave a version in use of which half is on the disk
     switched = Champion(version=number, former=former, tested=False, history=history)
     _write(root, switched)
     _test(root, switched)
