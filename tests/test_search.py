@@ -227,13 +227,6 @@ class TestGoingOn:
         assert (again.values, again.about()) == (found.values, found.about())
         assert not again.phases[0].better
 
-    def test_a_number_given_as_text_counts(self, graph: Graph, quick: Params, tmp_path: Path) -> None:
-        tuned = quick.tuned.model_dump()
-        tuned["production"]["student"] = {"learning_rate": "4e-3"}
-        params = quick.model_copy(update={"tuned": type(quick.tuned).model_validate(tuned)})
-        found = search(graph, split_of(graph, quick), params, 1, tmp_path, phases=(MODEL,), workers=1)
-        assert found.phases[0].trials[0]["student.learning_rate"] == 0.004
-
     def test_killed_and_run_again(self, graph: Graph, quick: Params, tmp_path: Path) -> None:
         script = (
             "import sys\nsys.path.insert(0, sys.argv[1])\nfrom pathlib import Path\n"
