@@ -18,8 +18,8 @@ from llp_core.errors import InputError, LLPError
 from llp_core.graph import canonical_edges
 from llp_core.names import Setting
 from llp_core.sampling import generator
-from llp_core.search import PHASES, Found, Phase, published, search
-from llp_core.search.phases import INNER_SPLITS, _result
+from llp_core.search import PHASES, Found, Phase, phases, published, search
+from llp_core.search.phases import InnerSplits, _result
 from llp_core.search.problem import FINER, Problem, inner_graph, inner_shares
 from llp_core.search.scoring import Job, locked, score
 from llp_core.search.spaces import clipped, flat, nested, rounded, value_of, widened, with_values
@@ -385,9 +385,18 @@ class TestWhatIsTaken:
         assert (result.current, result.untuned) == (50.0, 48.0)
         assert result.score == (53.0 if better else 50.0)
 
+    @pytest.mark.parametrize(("many", "seeds", "fresh"), [(20_000, (0, 1, 2), (3, 4, 5, 6, 7)), (100, (0,), (1, 2, 3))])
     def test_a_gain_on_the_splits_that_chose_it_is_not_enough(
-        self, graph: Graph, quick: Params, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+        self,
+        many: int,
+        seeds: tuple[int, ...],
+        fresh: tuple[int, ...],
+        graph: Graph,
+        quick: Params,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
+        monkeypatch.setattr(phases, "MANY_EDGES", many)
         jobs: dict[int, Job] = {}
 
         def score_of(self: Workers, key: int, job: Job) -> None:
@@ -396,7 +405,7 @@ class TestWhatIsTaken:
         def lucky_at_first(self: Workers) -> tuple[int, float]:
             key, job = jobs.popitem()
             rate = job.params.student.learning_rate
-            return key, (50.0 + 10 * (rate != quick.student.learning_rate)) if job.number < INNER_SPLITS else 50.0
+            return key, (50.0 + 10 * (rate != quick.student.learning_rate)) if job.number in seeds else 50.0
 
         monkeypatch.setattr(Workers, "idle", property(lambda _: 1 - len(jobs)))
         monkeypatch.setattr(Workers, "submit", score_of)
@@ -406,22 +415,23 @@ class TestWhatIsTaken:
         assert max(trial["score"] for trial in result.trials) == 60.0
         assert (result.gain, result.score, result.better) == (0.0, 50.0, False)
         assert found.values == {}
-        assert (found.seeds, found.fresh_seeds) == ((0, 1, 2), (3, 4, 5, 6, 7))
+        assert (found.seeds, found.fresh_seeds) == (seeds, fresh)
 
     def test_what_cannot_be_scored_on_fresh_splits_ends_the_search(
         self, graph: Graph, quick: Params, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         jobs: dict[int, Job] = {}
+        split = split_of(graph, quick)
         monkeypatch.setattr(Workers, "idle", property(lambda _: 1 - len(jobs)))
         monkeypatch.setattr(Workers, "submit", lambda self, key, job: jobs.update({key: job}))
 
         def none_when_fresh(self: Workers) -> tuple[int, float | str]:
             key, job = jobs.popitem()
-            return key, 50.0 if job.number < INNER_SPLITS else "no memory"
+            return key, 50.0 if job.number < InnerSplits.of(split).trials else "no memory"
 
         monkeypatch.setattr(Workers, "wait", none_when_fresh)
         with pytest.raises(LLPError, match=r"model: .*learning_rate.* could not be scored: no memory"):
-            search(graph, split_of(graph, quick), quick, 1, tmp_path, phases=(MODEL,), workers=1)
+            search(graph, split, quick, 1, tmp_path, phases=(MODEL,), workers=1)
 
 
 class TestSpaces:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean, stdev
-from typing import Any
+from typing import Any, NamedTuple, Self
 
 import optuna
 from optuna.storages import JournalStorage
@@ -37,10 +37,25 @@ from llp_core.types import Graph, LinkSplit
 
 logger = logging.getLogger(__name__)
 
-INNER_SPLITS = 3
-"""That trials are scored on."""
-FRESH_SPLITS = 5
-"""Inner splits that the best trial, lucky in part on those that chose it, must show its gain on."""
+MANY_EDGES = 20_000
+"""Known while training. With more, scores differ little between inner splits, and each takes minutes."""
+
+
+class InnerSplits(NamedTuple):
+    """How many inner splits a search has.
+
+    Attributes:
+        trials: that trials are scored on, the first ones.
+        fresh: that the best trial, lucky in part on those that chose it, must show its gain on.
+    """
+
+    trials: int
+    fresh: int
+
+    @classmethod
+    def of(cls, split: LinkSplit) -> Self:
+        """For a reported split: three and five, and one and three where it has over `MANY_EDGES`."""
+        return cls(3, 5) if split.train_edges.shape[1] + split.valid_edges.shape[1] <= MANY_EDGES else cls(1, 3)
 
 
 @dataclass(frozen=True)
@@ -140,7 +155,8 @@ def search(
     if workers is not None and workers < 1:
         raise InputError(f"workers: expected at least 1, or None for one a core, got {workers}.")
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    seeds = tuple(params.run.seed + number for number in range(INNER_SPLITS + FRESH_SPLITS))
+    counts = InnerSplits.of(split)
+    seeds = tuple(params.run.seed + number for number in range(sum(counts)))
     problem = Problem.of(graph, split, params.split, seeds)
     untuned, own = params.model_copy(update={"tuned": TunedParams.nothing()}), params.of(split.setting)
     current = {key: value_of(own, key) for key in flat(getattr(params.tuned, split.setting).model_dump())}
@@ -152,7 +168,7 @@ def search(
         storage = open_storage(folder / "trials.journal")
         count = default_workers(params.run) if workers is None else workers
         with Workers(count, folder, params.run.threads) as processes:
-            return _Search(problem, untuned, current, published or {}, storage, processes).run(phases, trials)
+            return _Search(problem, counts, untuned, current, published or {}, storage, processes).run(phases, trials)
 
 
 def default_workers(run: RunParams) -> int:
@@ -165,6 +181,7 @@ def default_workers(run: RunParams) -> int:
 @dataclass
 class _Search:
     problem: Problem
+    splits: InnerSplits
     params: Params
     current: Values
     published: Values
@@ -182,7 +199,8 @@ class _Search:
         chosen = _together(kept, results.values())
         changed = {key: value for key, value in chosen.items() if value != value_of(self.params, key)}
         seeds = self.problem.seeds
-        return Found(nested(changed), tuple(results.values()), seeds[:INNER_SPLITS], seeds[INNER_SPLITS:])
+        own = self.splits.trials
+        return Found(nested(changed), tuple(results.values()), seeds[:own], seeds[own:])
 
     def _phase(self, phase: Phase, fixed: Params, trials: int) -> PhaseResult:
         untuned = {key: value_of(self.params, key) for key in phase.space}
@@ -193,7 +211,7 @@ class _Search:
         elsewhere = {key: value for key, value in self.published.items() if key in space}
         if elsewhere:
             starts.append({**untuned, **clipped(space, elsewhere)})
-        study = Study(self._name(phase, fixed, space), phase, space, fixed, starts, INNER_SPLITS, FRESH_SPLITS)
+        study = Study(self._name(phase, fixed, space), phase, space, fixed, starts, *self.splits)
         done = study.run(self.storage, trials, self.workers)
         complete = [trial for trial in done if trial.state == TrialState.COMPLETE]
         best = study.settings(max(complete, key=lambda trial: (trial.value, -trial.number)))
