@@ -23,7 +23,7 @@ from llp_core.live import IngestReport, current_version, ingest
 from llp_core.live.records import INCOMING, LIVE
 from llp_core.locks import HeldError, locked
 from llp_core.paths import PARAMS, REPORT, RETRAINING
-from llp_core.registry import champion, promote, read_version, register, settle
+from llp_core.registry import promote, read_version, register, settle
 from llp_core.retraining import decided, drift_since_champion, keep_decision
 
 logger = logging.getLogger(__name__)
@@ -38,15 +38,11 @@ class Retraining:
     Attributes:
         outcome: in a word or a few.
         why: in a sentence.
-        data_version: of the live data; None where there is none.
-        model_version: in use afterwards; None where there is none.
         verdict: the gate's, None where it was not asked.
     """
 
     outcome: Outcome
     why: str
-    data_version: int | None = None
-    model_version: int | None = None
     verdict: Verdict | None = None
 
 
@@ -87,15 +83,13 @@ def _retrain(root: Path) -> Retraining:
     data_version = current_version(root)
     _warn_of_idle_data(root, params, data_version)
     if data_version is not None:
-        data_version = take_new_data(root, params).after
+        take_new_data(root, params)
     if not any(stage_status(root).values()) and (why := decided(root, params)):
-        return Retraining("nothing to do", f"Nothing changed, and {why}.", data_version, champion(root))
+        return Retraining("nothing to do", f"Nothing changed, and {why}.")
     drift = find_drift(root, params) if data_version is not None else None
     full()
     if why := decided(root, params):
-        return Retraining(
-            "nothing to do", f"The models came out as they were, and {why}.", data_version, champion(root)
-        )
+        return Retraining("nothing to do", f"The models came out as they were, and {why}.")
     verdict = ask_gate(root, params, drift)
     if verdict.promoted:
         put_in_use(root, verdict)
@@ -103,7 +97,7 @@ def _retrain(root: Path) -> Retraining:
     if drift is not None:
         _announce(drift, params)
     outcome: Outcome = "promoted" if verdict.promoted else "refused"
-    return Retraining(outcome, verdict.headline, data_version, champion(root), verdict)
+    return Retraining(outcome, verdict.headline, verdict)
 
 
 def _warn_of_idle_data(root: Path, params: Params, data_version: int | None) -> None:

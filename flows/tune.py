@@ -10,11 +10,10 @@ from flows.full import interruptible, note_process
 from llp_core.config import load_params
 from llp_core.datasets import get_dataset
 from llp_core.datasets.kept import kept_graph
-from llp_core.errors import InputError
-from llp_core.names import SETTINGS, Setting
+from llp_core.names import Setting
 from llp_core.paths import PARAMS
 from llp_core.search import Found, published, search
-from llp_core.splits import make_split
+from llp_core.splits import reported_split
 from llp_core.tuned import for_dataset, write_tuned
 
 FOLDER = Path("data/tune")
@@ -41,18 +40,11 @@ def tune(dataset: str, setting: Setting, trials: int) -> Found:
             hold what it must.
         LLPError: the settings in use now, or those found, could not be scored.
     """
-    if setting not in SETTINGS:
-        raise InputError(f"setting {setting!r} is not known. There are {', '.join(SETTINGS)}.")
-    if trials < 1:
-        raise InputError(f"trials: expected at least 1, got {trials}.")
     source = get_dataset(dataset)
     params = for_dataset(load_params(PARAMS), dataset)
     shares = params.split.with_shares_of(source.new_node_share, source.test_share)
     graph = kept_graph(params.data, FOLDER / "graphs" / dataset)
-    try:
-        split = make_split(graph, setting, shares)
-    except ValueError as error:
-        raise InputError(f"data set {dataset}, setting {setting}: it cannot be split. {error}.") from None
+    split = reported_split(graph, setting, shares)
     params = params.model_copy(update={"split": shares})
     folder = FOLDER / f"{dataset}-{setting}"
     with interruptible():

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from llp_core.config import ProductionParams, SplitParams
+from llp_core.errors import InputError
 from llp_core.graph import pair_keys, select_rows, sort_keys
 from llp_core.hashing import hash_order, node_hashes, pair_hashes
 from llp_core.metrics import HITS_AT
@@ -34,6 +35,20 @@ def make_split(graph: Graph, setting: Setting, params: SplitParams) -> LinkSplit
         return _transductive(graph, params.transductive.valid_share, params.transductive.test_share, rng)
     split = _production(graph, params.production, rng)
     return split if setting == "production" else _without_edges_at_new_nodes(split)
+
+
+def reported_split(graph: Graph, setting: Setting, params: SplitParams) -> LinkSplit:
+    """A split that figures can be reported on.
+
+    Raises:
+        InputError: the graph cannot be split so, or its figures would mean nothing.
+    """
+    try:
+        split = make_split(graph, setting, params)
+        require_enough_pairs(split)
+    except ValueError as error:
+        raise InputError(f"data set {graph.name}, setting {setting}: it cannot be split. {error}.") from None
+    return split
 
 
 def require_enough_pairs(split: LinkSplit) -> None:

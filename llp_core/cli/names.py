@@ -1,10 +1,9 @@
-"""Names that the shell completes, a check of settings, and a list of versions in words."""
+"""Names that the shell completes, choices that may be repeated, and a list of versions in words."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import typer
-
-from llp_core.names import SETTINGS
 
 
 def complete_stage(incomplete: str) -> list[str]:
@@ -14,17 +13,19 @@ def complete_stage(incomplete: str) -> list[str]:
     return _starting_with(incomplete, STAGES)
 
 
-def complete_setting(incomplete: str) -> list[str]:
-    """The settings of link prediction."""
-    return _starting_with(incomplete, SETTINGS)
+def choices(known: Sequence[str]) -> dict[str, Any]:
+    """Arguments of `typer.Option` for names that may be repeated, which no choice of Typer's may; each counts once."""
 
+    def each_once(names: list[str] | None) -> list[str] | None:
+        for name in names or ():
+            if name not in known:
+                raise typer.BadParameter(f"{name!r} is not one of {', '.join(known)}.")
+        return names and list(dict.fromkeys(names))
 
-def require_settings(names: list[str] | None) -> list[str] | None:
-    """Each once; a name that is no setting is refused as wrong usage: Typer has no choice that may be repeated."""
-    for name in names or ():
-        if name not in SETTINGS:
-            raise typer.BadParameter(f"{name!r} is not one of {', '.join(SETTINGS)}.")
-    return names and list(dict.fromkeys(names))
+    def complete(incomplete: str) -> list[str]:
+        return _starting_with(incomplete, known)
+
+    return {"metavar": f"[{'|'.join(known)}]", "callback": each_once, "autocompletion": complete}
 
 
 def complete_dataset(incomplete: str) -> list[str]:

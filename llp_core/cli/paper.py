@@ -4,22 +4,9 @@ from typing import Annotated, cast
 
 import typer
 
-from llp_core.cli.names import complete_dataset
+from llp_core.cli.names import choices, complete_dataset
 from llp_core.cli.pipeline import Settings
 from llp_core.names import METHODS, TEACHER, Setting
-
-_METHODS = (TEACHER, *METHODS)
-
-
-def _complete_method(incomplete: str) -> list[str]:
-    return [method for method in _METHODS if method.startswith(incomplete)]
-
-
-def _require_methods(names: list[str] | None) -> list[str] | None:
-    for name in names or ():
-        if name not in _METHODS:
-            raise typer.BadParameter(f"{name!r} is not one of {', '.join(_METHODS)}.")
-    return names
 
 
 def paper(
@@ -35,9 +22,7 @@ def paper(
         list[str] | None,
         typer.Option(
             help="Only this method; may be repeated. Students but `label` need a teacher, which is trained if missing.",
-            metavar=f"[{'|'.join(_METHODS)}]",
-            callback=_require_methods,
-            autocompletion=_complete_method,
+            **choices((TEACHER, *METHODS)),
         ),
     ] = None,
     seeds: Annotated[int | None, typer.Option(min=1, help="Models of each method on each split.")] = None,

@@ -6,7 +6,7 @@ from typing import Annotated, TypeAlias, cast
 import typer
 
 from llp_core.cli.log import show_flow_only
-from llp_core.cli.names import complete_dataset, complete_key, complete_setting, complete_stage, require_settings
+from llp_core.cli.names import choices, complete_dataset, complete_key, complete_stage
 from llp_core.errors import InputError
 from llp_core.names import SETTINGS, Setting
 from llp_core.paths import PARAMS, REPORT
@@ -16,12 +16,7 @@ RETRAINING_CODES = {"promoted": 0, "nothing to do": 0, "refused": 6, "another re
 
 Settings: TypeAlias = Annotated[
     list[str] | None,
-    typer.Option(
-        help="Of this setting only; may be repeated.",
-        metavar=f"[{'|'.join(SETTINGS)}]",
-        callback=require_settings,
-        autocompletion=complete_setting,
-    ),
+    typer.Option(help="Of this setting only; may be repeated.", **choices(SETTINGS)),
 ]
 
 run_flow = typer.Typer(help="Run a flow: stages side by side, with Prefect's page to watch.", no_args_is_help=True)

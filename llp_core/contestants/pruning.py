@@ -22,14 +22,12 @@ def prune(model: LinkModel) -> LinkModel:
     Returns:
         A model of half the width, rounded down, in evaluation mode on the same device.
     """
-    layers = [*model.encoder.layers, *model.decoder.layers]
     half = model.spec.hidden // 2
-    kept = [_most_important(before, after, half) for before, after in pairwise(layers)]
+    kept = [_most_important(before, after, half) for before, after in pairwise(model.layers)]
     pruned = LinkModel(model.spec.model_copy(update={"hidden": half})).to(kept[0].device)
-    smaller = [*pruned.encoder.layers, *pruned.decoder.layers]
     inputs = [torch.arange(model.spec.features, device=kept[0].device), *kept]
     outputs = [*kept, torch.zeros(1, dtype=torch.int64, device=kept[0].device)]
-    for layer, small, rows, columns in zip(layers, smaller, inputs, outputs, strict=True):
+    for layer, small, rows, columns in zip(model.layers, pruned.layers, inputs, outputs, strict=True):
         for whole, part in zip(layer.parameters(), small.parameters(), strict=True):
             part.copy_(whole[rows][:, columns] if whole.dim() == 2 else whole[columns])
     return pruned.eval()

@@ -43,5 +43,4 @@ def _is_made(folder: Path, made: Mapping[str, object]) -> bool:
         found = read_json(folder / "made.json")
     except InputError:
         return False
-    # Before a graph noted its mirror it may have come from any; it is taken for one of this mirror.
-    return bool({"mirror": made["mirror"], **found}.items() >= made.items())
+    return bool(found.items() >= made.items())

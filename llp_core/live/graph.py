@@ -170,7 +170,9 @@ def _with_nodes(graph: LiveGraph, added: "pd.DataFrame") -> tuple[LiveGraph, Cou
         return graph, Counts()
     numbers = graph.node_numbers(added[graph.files.id])
     new, there = np.flatnonzero(numbers < 0), np.flatnonzero(numbers >= 0)
-    new_values: dict[str, pd.Series[Any]] = {graph.files.id: _joined(graph.nodes, added.iloc[new], graph.files.id)}
+    new_values: dict[str, pd.Series[Any]] = {
+        graph.files.id: pd.concat([graph.nodes[graph.files.id], added[graph.files.id].iloc[new]], ignore_index=True)
+    }
     differs = np.zeros(there.size, dtype=bool)
     for column, kind in graph.kinds.items():
         before, after = _alike(graph.nodes[column], added[column], as_words=kind in ("category", "text"))
@@ -181,12 +183,6 @@ def _with_nodes(graph: LiveGraph, added: "pd.DataFrame") -> tuple[LiveGraph, Cou
         new_values[column], differs = values, differs | other
     counts = Counts(nodes_added=new.size, nodes_changed=int(differs.sum()))
     return dataclasses.replace(graph, nodes=pd.DataFrame(new_values)[list(graph.nodes.columns)]), counts
-
-
-def _joined(before: "pd.DataFrame", after: "pd.DataFrame", column: str) -> "pd.Series[Any]":
-    import pandas as pd
-
-    return pd.concat([before[column], after[column]], ignore_index=True)
 
 
 def _alike(

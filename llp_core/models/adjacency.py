@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from llp_core.graph import csr, pair_keys, sparse_product
+from llp_core.graph import csr, pair_keys, row_span, sparse_product
 from llp_core.neighborhood import Hidden, Neighborhood, neighborhood
 
 ROWS_MULTIPLE = 4096
@@ -75,18 +75,8 @@ class Adjacency:
 
     def parts(self, size: int) -> Iterator[Self]:
         """A whole graph, the neighbours of at most `size` nodes at a time."""
-        crow, columns, values = self.matrix.crow_indices(), self.matrix.col_indices(), self.matrix.values()
         for start in range(0, self.num_rows, size):
-            offsets = crow[start : start + size + 1]
-            first, last = int(offsets[0]), int(offsets[-1])
-            matrix = torch.sparse_csr_tensor(
-                offsets - first,
-                columns[first:last],
-                values[first:last],
-                size=(offsets.numel() - 1, self.matrix.shape[1]),
-                check_invariants=False,
-            )
-            yield type(self)(matrix, self.degree, symmetric=False, start=start)
+            yield type(self)(row_span(self.matrix, start, size), self.degree, symmetric=False, start=start)
 
     def sum_neighbors(self, values: Tensor) -> Tensor:
         """[M, D]: the sum over each node's neighbours of values [N, D], float32 or bfloat16, in the same dtype."""

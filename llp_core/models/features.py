@@ -7,7 +7,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
-from llp_core.graph import select_rows, sparse_product
+from llp_core.graph import row_span, select_rows, sparse_product
 from llp_core.models.dropout import Dropout
 
 _SPARSE_BYTES = 12
@@ -51,11 +51,7 @@ class NodeFeatures:
             return self
         if self.matrix.layout == torch.strided:
             return type(self)(self.matrix[start : start + count])
-        crow = self.matrix.crow_indices()[start : start + count + 1]
-        first, last = int(crow[0]), int(crow[-1])
-        columns, values = self.matrix.col_indices()[first:last], self.matrix.values()[first:last]
-        size = (count, self.width)
-        return type(self)(torch.sparse_csr_tensor(crow - first, columns, values, size=size, check_invariants=False))
+        return type(self)(row_span(self.matrix, start, count))
 
     def column_statistics(self) -> tuple[Tensor, Tensor]:
         """Mean and standard deviation of each column over the nodes, float32 [F] each."""

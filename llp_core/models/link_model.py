@@ -172,6 +172,11 @@ class LinkModel(nn.Module):
             for parameter, value in zip(self.decoder.out.parameters(), (spec.hidden**-0.5, 0.0), strict=True):
                 nn.init.constant_(parameter, value)
 
+    @property
+    def layers(self) -> list[Any]:
+        """Those of the encoder, then those of the decoder."""
+        return [*self.encoder.layers, *self.decoder.layers]
+
     @torch.no_grad()
     def start_as(self, teacher: "LinkModel", encoder: bool) -> None:
         """Copies a teacher's decoder into this MLP, of the same width, and at will its encoder too.

@@ -1,7 +1,6 @@
 """Several MLPs as one: side by side, each apart from the others, their logits averaged."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 
@@ -22,7 +21,7 @@ def merge(members: Sequence[LinkModel]) -> LinkModel:
     if spec.encoder != "mlp" or any(member.spec != spec for member in members):
         raise ValueError(f"members: expected MLPs of one spec, got {[member.spec for member in members]}")
     merged = LinkModel(spec.model_copy(update={"hidden": spec.hidden * len(members)}))
-    first, *between, last = zip(*(_layers(model) for model in (merged, *members)), strict=True)
+    first, *between, last = zip(*(model.layers for model in (merged, *members)), strict=True)
     for place, *own in (first, *between):
         weights = [layer.weight for layer in own]
         place.weight.copy_(torch.cat(weights, dim=1) if place is first[0] else torch.block_diag(*weights))  # type: ignore[no-untyped-call]
@@ -31,7 +30,3 @@ def merge(members: Sequence[LinkModel]) -> LinkModel:
     place.weight.copy_(torch.cat([layer.weight for layer in own]) / len(own))
     place.bias.copy_(torch.stack([layer.bias for layer in own]).mean(0))
     return merged.to(next(members[0].parameters()).device).eval()
-
-
-def _layers(model: LinkModel) -> list[Any]:
-    return [*model.encoder.layers, *model.decoder.layers]

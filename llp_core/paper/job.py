@@ -8,17 +8,15 @@ from pathlib import Path
 import torch
 
 from llp_core.config import RunParams
-from llp_core.errors import InputError
 from llp_core.experiment import Outcome, run_experiment
 from llp_core.machine import forget_peak_memory, machine, peak_memory_mb
-from llp_core.names import Setting
 from llp_core.paper.cells import GROUPS, METRICS, Row, write_cell
 from llp_core.paper.plan import Cell, Job, settings_text
 from llp_core.paper.processes import Tell
-from llp_core.splits import make_split, require_enough_pairs
+from llp_core.splits import reported_split
 from llp_core.store import load
 from llp_core.training.runs import resolve_device
-from llp_core.types import Evaluation, Graph, LinkSplit
+from llp_core.types import Evaluation, Graph
 
 
 def graph_folder(folder: Path, dataset: str) -> Path:
@@ -40,7 +38,7 @@ def run_job(folder: Path, job: Job, commit: str, tell: Tell) -> None:
     """
     torch.set_num_threads(job.params.run.threads)
     graph = load(Graph, graph_folder(folder, job.dataset))
-    splits = {setting: _split(graph, setting, job) for setting in job.settings}
+    splits = {setting: reported_split(graph, setting, job.params.split) for setting in job.settings}
     workspace = folder / "work" / job.name
     resumed = workspace.exists()
     about = {"commit": commit, **_machine(job.params.run)}
@@ -59,15 +57,6 @@ def run_job(folder: Path, job: Job, commit: str, tell: Tell) -> None:
         forget_peak_memory()
         started = time.monotonic()
     shutil.rmtree(workspace, ignore_errors=True)
-
-
-def _split(graph: Graph, setting: Setting, job: Job) -> LinkSplit:
-    try:
-        split = make_split(graph, setting, job.params.split)
-        require_enough_pairs(split)
-    except ValueError as error:
-        raise InputError(f"data set {graph.name}, setting {setting}: it cannot be split. {error}.") from None
-    return split
 
 
 def _row(job: Job, cell: Cell, outcome: Outcome) -> Row:

@@ -28,7 +28,7 @@ from llp_core.paper.page import PAGE, PICTURE, write_page
 from llp_core.paper.plan import Cell, Job, group_of, settings_text
 from llp_core.paper.processes import Task, side_by_side
 from llp_core.store import read_json
-from llp_core.training.runs import resolve_device
+from llp_core.training.runs import trainings_at_once
 
 logger = logging.getLogger(__name__)
 
@@ -132,10 +132,7 @@ def _keep_graphs(datasets: Iterable[str], params: DataParams) -> dict[str, str]:
 
 def _workers(params: Params) -> int:
     """How many jobs run at once: as find cores for their threads, and memory; on a GPU, one."""
-    if resolve_device(params.run).type == "cuda":
-        return 1
-    found = machine()
-    return max(1, min(found.cores // params.run.threads, int(found.memory_gb / GB_OF_A_JOB)))
+    return max(1, min(trainings_at_once(params.run), int(machine().memory_gb / GB_OF_A_JOB)))
 
 
 def _keep(rows: Mapping[Cell, Row]) -> None:

@@ -11,10 +11,9 @@ import optuna
 from optuna.storages import JournalStorage
 from optuna.trial import FrozenTrial, TrialState
 
-from llp_core.config import Params, RunParams, TunedParams
+from llp_core.config import Params, TunedParams
 from llp_core.errors import InputError
 from llp_core.locks import locked
-from llp_core.processes import usable_cores
 from llp_core.search.problem import Problem
 from llp_core.search.scoring import relevant_settings
 from llp_core.search.spaces import (
@@ -32,7 +31,7 @@ from llp_core.search.spaces import (
 from llp_core.search.trials import Scores, Study, open_storage
 from llp_core.search.workers import Workers
 from llp_core.training.checkpoint import fingerprint
-from llp_core.training.runs import resolve_device
+from llp_core.training.runs import trainings_at_once
 from llp_core.types import Graph, LinkSplit
 
 logger = logging.getLogger(__name__)
@@ -166,16 +165,9 @@ def search(
     with locked(folder / "search.lock", f"{folder}: another search is at work there. Wait until it ends, or end it."):
         problem.write(folder / "problem")
         storage = open_storage(folder / "trials.journal")
-        count = default_workers(params.run) if workers is None else workers
+        count = trainings_at_once(params.run) if workers is None else workers
         with Workers(count, folder, params.run.threads) as processes:
             return _Search(problem, counts, untuned, current, published or {}, storage, processes).run(phases, trials)
-
-
-def default_workers(run: RunParams) -> int:
-    """As many processes as find cores for their threads, and one on a GPU."""
-    if resolve_device(run).type == "cuda":
-        return 1
-    return max(1, usable_cores() // run.threads)
 
 
 @dataclass

@@ -4,9 +4,8 @@ from llp_core import paths
 from llp_core.checks import check_graph, check_split, write_findings
 from llp_core.config import Params
 from llp_core.datasets import get_dataset
-from llp_core.errors import InputError
 from llp_core.names import Setting
-from llp_core.splits import make_split, require_enough_pairs
+from llp_core.splits import reported_split
 from llp_core.store import load, new_folder, save, write_json
 from llp_core.types import Graph
 
@@ -44,11 +43,7 @@ def split(params: Params, setting: Setting) -> None:
     graph = load(Graph, paths.GRAPH)
     dataset = get_dataset(params.data.name)
     chosen = params.split.with_shares_of(dataset.new_node_share, dataset.test_share)
-    try:
-        made_split = make_split(graph, setting, chosen)
-        require_enough_pairs(made_split)
-    except ValueError as error:
-        raise InputError(f"data set {graph.name}, setting {setting}: it cannot be split. {error}.") from None
+    made_split = reported_split(graph, setting, chosen)
     findings = check_split(made_split, graph)
     findings.require(f"split-{setting}")
     made = {"stage": "split", "setting": setting, "split": chosen.model_dump(mode="json")}

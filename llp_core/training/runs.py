@@ -18,6 +18,7 @@ from llp_core.machine import code_versions, reuse_memory
 from llp_core.metrics import validation_score
 from llp_core.models import LinkModel, ModelSpec, NodeFeatures, merge
 from llp_core.names import Method, is_taught
+from llp_core.processes import usable_cores
 from llp_core.progress import Progress
 from llp_core.sampling import generator, sample_contexts
 from llp_core.training.batching import full_batch_bytes, resolve_batching
@@ -62,6 +63,11 @@ def resolve_device(run: RunParams) -> torch.device:
     if run.device == "cuda" and not torch.cuda.is_available():
         raise InputError("run.device: cuda is asked for, but PyTorch finds no GPU here. Set it to auto or cpu.")
     return torch.device("cuda" if run.device != "cpu" and torch.cuda.is_available() else "cpu")
+
+
+def trainings_at_once(run: RunParams) -> int:
+    """As many as find cores for their threads, and one on a GPU."""
+    return 1 if resolve_device(run).type == "cuda" else max(1, usable_cores() // run.threads)
 
 
 def resolve_precision(run: RunParams, device: torch.device) -> torch.dtype:

@@ -1,7 +1,6 @@
 """Graphs that are kept, from a data set that counts how often it is asked for its files."""
 
 import dataclasses
-import json
 
 import pytest
 import torch
@@ -42,14 +41,3 @@ def test_files_at_hand_are_read_again(tmp_path, monkeypatch, data_params, brough
     kept_graph(params, tmp_path / "graph")
     kept_graph(params, tmp_path / "graph")
     assert brought == [None, None]
-
-
-def test_a_graph_that_notes_no_mirror_stays(tmp_path, monkeypatch, data_params, brought):
-    params = data_params().model_copy(update={"name": "cora"})
-    kept_graph(params, tmp_path / "graph")
-    made = json.loads((tmp_path / "graph" / "made.json").read_text())
-    del made["mirror"]
-    (tmp_path / "graph" / "made.json").write_text(json.dumps(made))
-    monkeypatch.setenv("LLP_DATA_MIRROR", str(tmp_path / "mirror"))
-    kept_graph(params, tmp_path / "graph")
-    assert brought == [None]
