@@ -57,7 +57,7 @@ def tune(dataset: str, setting: Setting, trials: int) -> Found:
 def _show_best(found: Found, title: str) -> None:
     rows: list[dict[str, Any]] = []
     for result in found.phases:
-        scored = [trial for trial in result.trials if trial["score"] is not None]
+        scored = [trial for trial in result.trials if trial["state"] == "complete"]
         best = sorted(scored, key=lambda trial: -trial["score"])[:BEST_SHOWN]
         rows += [
             {

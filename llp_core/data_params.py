@@ -33,6 +33,12 @@ class FilesParams(Section):
     max_words: Positive
     """At most this many words of a text column, or values of a category column, become features."""
 
+    @model_validator(mode="after")
+    def _require_two_ends(self) -> Self:
+        if self.source == self.target:
+            raise ValueError(f"source and target: both are column {self.source!r}; name the column of either end")
+        return self
+
 
 class DataParams(Section):
     """Which data set, and where its raw files come from."""

@@ -71,6 +71,7 @@ def test_settings_are_frozen(params, key):
         ("teacher.learning_rate", float("inf"), "teacher.learning_rate: Input should be a finite number, got inf"),
         ("student.rank_weight", float("nan"), "student.rank_weight: Input should be"),
         ("contexts.rounds", 2.5, "contexts.rounds: Input should be a valid integer"),
+        ("data.files.target", "source", "data.files: source and target: both are column 'source'; name the column"),
         ("teacher.hidden", "256", "teacher.hidden: Input should be a valid integer, got '256'"),
         ("student.margin", True, "student.margin: Input should be a valid number, got True"),
         ("teacher.standardize", 1, "teacher.standardize: Input should be a valid boolean, got 1"),

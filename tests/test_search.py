@@ -417,6 +417,19 @@ class TestWhatIsTaken:
         assert found.values == {}
         assert (found.seeds, found.fresh_seeds) == (seeds, fresh)
 
+    def test_a_weight_of_0_stays_where_nothing_is_better(
+        self, graph: Graph, quick: Params, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        jobs: dict[int, Job] = {}
+        monkeypatch.setattr(Workers, "idle", property(lambda _: 1 - len(jobs)))
+        monkeypatch.setattr(Workers, "submit", lambda self, key, job: jobs.update({key: job}))
+        monkeypatch.setattr(Workers, "wait", lambda self: (jobs.popitem()[0], 50.0))
+        tuned = quick.tuned.model_dump()
+        tuned["production"]["student"] = {"rank_weight": 0.0}
+        params = quick.model_copy(update={"tuned": type(quick.tuned).model_validate(tuned)})
+        found = search(graph, split_of(graph, quick), params, 2, tmp_path, phases=(DISTILLATION,), workers=1)
+        assert found.values == {"student": {"rank_weight": 0.0}}
+
     def test_what_cannot_be_scored_on_fresh_splits_ends_the_search(
         self, graph: Graph, quick: Params, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:

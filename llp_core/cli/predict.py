@@ -12,7 +12,7 @@ from llp_core.names import Setting
 from llp_core.paths import PARAMS
 
 if TYPE_CHECKING:
-    import pandas as pd
+    import pyarrow as pa
 
     from llp_core.predicting import Predictor
 
@@ -45,6 +45,7 @@ def score(
       llp score pairs.csv --nodes new.csv
     """
     import numpy as np
+    import pyarrow as pa
     import torch
 
     from llp_core.config import load_params
@@ -57,13 +58,15 @@ def score(
         table.require(column, name)
     if "score" in table.data.column_names:
         raise InputError(f"{pairs}, line 1: it has a column 'score' already. Rename it.")
+    if output is None or output.suffix == ".csv":
+        for field in table.data.schema:
+            if pa.types.is_binary(field.type) or pa.types.is_large_binary(field.type):
+                raise InputError(f"{pairs}, column {field.name!r}: CSV cannot hold bytes. Use --output NAME.parquet.")
     predictor = _predictor(version, setting, nodes)
     known = "the graph's nodes" + (f" or {nodes}" if nodes is not None else "")
     ends = [end_numbers(table, column, predictor.node_ids, known) for column in (files.source, files.target)]
     scores = predictor.score(torch.from_numpy(np.stack(ends)))
-    # Else pandas would take columns of the file for its index, and leave them out when it writes.
-    rows = table.data.to_pandas(integer_object_nulls=True, ignore_metadata=True)
-    _write(rows.assign(score=scores.numpy()), output)
+    _write(table.data.append_column("score", pa.array(scores.numpy())), output)
 
 
 def recommend(
@@ -93,6 +96,7 @@ def recommend(
       llp recommend --among items.csv --output links.parquet
     """
     import pandas as pd
+    import pyarrow as pa
     import torch
 
     from llp_core.config import load_params
@@ -111,7 +115,7 @@ def recommend(
     found = predictor.recommend(chosen, top, None if partners is None else predictor.find(partners))
     names = pd.Index(predictor.node_ids)
     columns = {"source": names[found.nodes.numpy()], "target": names[found.partners.numpy()]}
-    _write(pd.DataFrame({**columns, "score": found.scores.numpy()}), output)
+    _write(pa.table({**columns, "score": found.scores.numpy()}), output)
 
 
 def _predictor(version: int | None, setting: Setting, nodes: Path | None) -> "Predictor":
@@ -133,22 +137,25 @@ def _require_output(path: Path | None) -> None:
     require_writable(path)
 
 
-def _write(frame: "pd.DataFrame", path: Path | None) -> None:
+def _write(table: "pa.Table", path: Path | None) -> None:
+    import pyarrow.parquet as pq
+
     from llp_core.store import atomic_file
 
     if path is None:
-        _write_csv(frame, sys.stdout)
+        _write_csv(table, sys.stdout)
         return
     with atomic_file(path) as temporary:
         if path.suffix == ".csv":
-            _write_csv(frame, temporary)
-        else:
-            frame.to_parquet(temporary, index=False)
-    typer.echo(f"{len(frame):,} rows: {path.resolve()}", err=True)
+            _write_csv(table, temporary)
+        else:  # without what pandas noted in it, which would take columns of the file for its index
+            pq.write_table(table.replace_schema_metadata(None), temporary)
+    typer.echo(f"{len(table):,} rows: {path.resolve()}", err=True)
 
 
-def _write_csv(frame: "pd.DataFrame", target: Path | TextIO) -> None:
+def _write_csv(table: "pa.Table", target: Path | TextIO) -> None:
     """Six figures of each score; the user's own columns as they are."""
+    frame = table.to_pandas(integer_object_nulls=True, ignore_metadata=True)
     columns = [frame[name].astype(str).str for name in frame.select_dtypes(exclude="number")]
     # Python's writer puts quotes around a line feed, and not around a carriage return, where readers end a line too.
     returns = any("\r" in name for name in frame) or any(column.contains("\r", regex=False).any() for column in columns)

@@ -25,7 +25,8 @@ def kept_graph(params: DataParams, folder: Path) -> Graph:
     """
     dataset = get_dataset(params.name)
     mirror = params.mirror_folder()
-    made = {"data": params.model_dump(mode="json"), "mirror": mirror and str(mirror.resolve())}
+    own = params.model_dump(mode="json", exclude=None if params.name == "files" else {"files"})
+    made = {"data": own, "mirror": mirror and str(mirror.resolve())}
     with locked(folder.with_suffix(".lock")):
         if not _is_made(folder, made) or params.name in FILES_AT_HAND:
             raw = folder.with_suffix(".raw")

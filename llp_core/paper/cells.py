@@ -122,14 +122,18 @@ def current_rows(
     """The rows that hold, and the cells that were measured with other settings only.
 
     Args:
-        sources: rows by cell; where several hold one cell, the last with today's settings counts.
-        settings: of the groups that are to be measured today; of other groups every row holds.
+        sources: rows by cell.
+        settings: of the groups that are to be measured today. Where several sources hold one of their cells, the last
+            with these settings counts. Of other groups every row holds, and the first source counts.
     """
     rows: dict[Cell, Row] = {}
     stale: set[Cell] = set()
     for source in sources:
         for cell, row in source.items():
-            if row["settings"] == settings.get(group_of(cell), row["settings"]):
+            today = settings.get(group_of(cell))
+            if today is None:
+                rows.setdefault(cell, row)
+            elif row["settings"] == today:
                 rows[cell] = row
             else:
                 stale.add(cell)

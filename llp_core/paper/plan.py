@@ -4,6 +4,7 @@ import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
+from functools import lru_cache
 from typing import NamedTuple
 
 from llp_core.config import Params, TeacherParams
@@ -141,7 +142,7 @@ def plan_jobs(
         settings: all three by default.
         methods: the teacher's name and students' methods; all by default.
         seeds: how many, for every method; those of `PLAN` by default.
-        splits: the same.
+        splits: the same; methods that are measured once stay so where seeds are not given.
 
     Raises:
         InputError: there is no such data set, setting or method, or less than one seed or split is asked for.
@@ -156,7 +157,7 @@ def plan_jobs(
     for name in names:
         runs = PLAN.get(name, _LIGHT)
         if seeds is not None or splits is not None:
-            runs = Runs(seeds or runs.seeds, splits or runs.splits)
+            runs = Runs(seeds or runs.seeds, splits or runs.splits, runs.once if seeds is None else ())
         jobs += list(_jobs(_params_for(params, name), settings or SETTINGS, methods or ALL_METHODS, runs))
     return sorted(jobs, key=lambda job: (job.cells[0].seed, job.cells[0].split, get_dataset(job.dataset).edges or 0))
 
@@ -190,6 +191,14 @@ def settings_text(job: Job, cell: Cell) -> str:
     else:
         used |= {"teacher": teacher, "contexts": params.contexts.model_dump(mode="json")}
     return json.dumps(used | {"student": {key: value for key, value in student.items() if key not in unused}})
+
+
+@lru_cache
+def ground_of(settings: str, method: str) -> str:
+    """What of a cell's `settings_text` the cells of two methods must share to compare."""
+    known = json.loads(settings)
+    revision = known["revision"] - OWN_REVISIONS.get(method, 0)
+    return json.dumps([revision, known.get("precision"), known.get("split")])
 
 
 def _teacher_settings(params: TeacherParams, num_nodes: int | None) -> dict[str, object]:

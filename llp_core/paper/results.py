@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 from llp_core.names import ALL_EDGES, Setting
 from llp_core.paper.cells import Row
-from llp_core.paper.plan import ALL_METHODS
+from llp_core.paper.plan import ALL_METHODS, ground_of
 from llp_core.paper.statistics import Estimate, estimate, paired_difference
 
 HEADLINE = "hits_at_20"
-Run = tuple[int, int]
-"""Seeds of a split and of the models."""
+Run = tuple[int, int, str]
+"""Seeds of a split and of the models, and what else runs must share to compare."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Results:
     ) -> dict[Run, float]:
         """Run -> a metric on a group of test edges, in percent; runs without such edges are left out."""
         return {
-            (row["split"], row["seed"]): 100 * row[f"{group}.{metric}"]
+            (row["split"], row["seed"], ground_of(row["settings"], method)): 100 * row[f"{group}.{metric}"]
             for row in self.of(dataset, setting, method)
             if row[f"{group}.{metric}"] is not None
         }
@@ -71,7 +71,6 @@ class Results:
         return {name: difference for name, difference in found.items() if difference is not None}
 
 
-def mean_of(estimates: Iterable[Estimate]) -> float | None:
-    """The plain mean of means, each data set counting once; None where there are none."""
-    means = [one.mean for one in estimates]
-    return sum(means) / len(means) if means else None
+def average_of(estimates: Iterable[Estimate]) -> Estimate | None:
+    """Over data sets, each counting once whatever its runs; None where there are none."""
+    return estimate([one.mean for one in estimates])

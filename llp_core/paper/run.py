@@ -63,8 +63,8 @@ def run_paper(jobs: Sequence[Job], params: Params) -> Iterator[Standing]:
     """Runs what is missing of the plan in the current folder, and tells how far it is after each job.
 
     Cells that the committed results hold count as finished, and so do those below `FOLDER`. Those measured with
-    other settings than today's do not: they leave the results and are run again. The results, and the page made of
-    them, are written anew after each job. Stopped at any point, the same call goes on from there.
+    other settings than today's do not: they leave the results and, where they are planned, are run again. The results,
+    and the page made of them, are written anew after each job. Stopped at any point, the same call goes on from there.
 
     Args:
         jobs: the plan (`llp_core.paper.plan.plan_jobs`).
@@ -78,10 +78,11 @@ def run_paper(jobs: Sequence[Job], params: Params) -> Iterator[Standing]:
     failures: dict[str, str] = {}
     with locked(FOLDER / "lock", f"{FOLDER}: another `llp run-flow paper` is at work here. Wait until it ends."):
         rows, stale = current_rows((read_rows(RESULTS), read_cells(FOLDER)), settings)
-        if stale:
-            count = Counter(f"{cell.dataset}, {cell.setting}, {cell.method}" for cell in stale)
+        for cells, what in ((stale & planned, "left out and run again"), (stale - planned, "left out")):
+            count = Counter(f"{cell.dataset}, {cell.setting}, {cell.method}" for cell in cells)
             told = "; ".join(f"{name}: {number}" for name, number in sorted(count.items()))
-            logger.info("Measured with other settings than today's, so left out and run again: %s", told)
+            if told:
+                logger.info("Measured with other settings than today's, so %s: %s", what, told)
         _keep(rows)
         yield _standing(planned, rows, failures)
         left = [one for one in (job.without(rows.keys()) for job in jobs) if one is not None]
@@ -94,7 +95,8 @@ def run_paper(jobs: Sequence[Job], params: Params) -> Iterator[Standing]:
             if failure is not None:
                 failures[job.name] = failure
             rows |= {cell: read_json(cell_path(FOLDER, cell)) for cell in job.cells if cell_path(FOLDER, cell).exists()}
-            rows, _ = current_rows((rows,), settings)  # a cell that failed may lie there with former settings
+            # Rows may have come to the file meanwhile; a cell that failed may lie there with former settings.
+            rows, _ = current_rows((read_rows(RESULTS), rows), settings)
             _keep(rows)
             logger.info("%d of %d cells are finished", *_count(planned, rows))
             yield _standing(planned, rows, failures)

@@ -2,11 +2,11 @@
 
 import statistics
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from llp_core.names import ALL_EDGES, EDGE_GROUPS, SETTINGS, TEACHER, Setting
 from llp_core.paper.cells import Row
-from llp_core.paper.results import Results, mean_of
+from llp_core.paper.results import Results, average_of
 from llp_core.paper.statistics import Estimate, Verdict
 from llp_core.report.blocks import Table
 from llp_core.report.figures import ABSENT, METHOD_NAMES, METRICS, MINUS, SETTING_NAMES, signed
@@ -17,7 +17,11 @@ OTHERS = (TEACHER, "label", "logit", "representation")
 
 
 def quality_table(results: Results, setting: Setting, group: str = ALL_EDGES) -> Table:
-    """Hits@20 of each method, a row for each data set, and the average over those where all were measured."""
+    """Hits@20 of each method, a row for each data set, and the average over those where all were measured.
+
+    The best is one of the methods with the most runs of a data set: what others have on fewer does not compare. So
+    only methods with all runs everywhere have an average.
+    """
     methods = results.methods(setting)
     edges = "all test edges" if group == ALL_EDGES else f"{group} test edges"
     caption = (
@@ -26,19 +30,23 @@ def quality_table(results: Results, setting: Setting, group: str = ALL_EDGES) ->
     )
     rows: list[tuple[str, ...]] = []
     strong: set[tuple[int, int]] = set()
-    complete: list[list[Estimate]] = []
+    complete: list[list[Estimate | None]] = []
     for name in results.datasets:
         found = [results.estimate(name, setting, method, group) for method in methods]
         if not any(found):
             continue
-        strong |= {(len(rows), 1 + column) for column in _best(found)}
         rows.append((name, *map(_cell, found)))
+        most = max(one.runs for one in found if one is not None)
+        comparable = [one if one is not None and one.runs == most else None for one in found]
+        strong |= {(len(rows) - 1, 1 + column) for column in _best(comparable)}
         if all(found):
-            complete.append([one for one in found if one is not None])
+            complete.append(comparable)
     if len(complete) > 1:
-        means = [statistics.fmean(one.mean for one in column) for column in zip(*complete, strict=True)]
-        strong |= {(len(rows), 1 + column) for column in _best([Estimate(mean, None, 1) for mean in means])}
-        rows.append((f"average of {len(complete)}", *(f"{mean:.1f}" for mean in means)))
+        columns = [[one for one in column if one is not None] for column in zip(*complete, strict=True)]
+        averages = [average_of(column) if len(column) == len(complete) else None for column in columns]
+        strong |= {(len(rows), 1 + column) for column in _best(averages)}
+        shown = (ABSENT if one is None else f"{one.mean:.1f}" for one in averages)
+        rows.append((f"average of {len(complete)}", *shown))
     return Table(caption, ("data set", *(METHOD_NAMES[method] for method in methods)), tuple(rows), frozenset(strong))
 
 
@@ -47,16 +55,7 @@ def comparison_table(results: Results, setting: Setting, group: str = ALL_EDGES)
     found = {other: results.differences(setting, LLP, other, group) for other in OTHERS}
     names = [name for name in results.datasets if any(name in one for one in found.values())]
     rows = [(name, *(_difference(found[other].get(name)) for other in OTHERS)) for name in names]
-    averages = [mean_of(found[other].values()) for other in OTHERS]
-    rows.append(
-        (
-            "average over data sets",
-            *(
-                ABSENT if mean is None else f"{signed(mean)} (of {len(found[other])})"
-                for mean, other in zip(averages, OTHERS, strict=True)
-            ),
-        )
-    )
+    rows.append(("average over data sets", *(told_average(found[other].values()) for other in OTHERS)))
     rows.append(("verdicts", *(count_verdicts(found[other].values()) for other in OTHERS)))
     edges = "" if group == ALL_EDGES else f", {group} test edges"
     caption = (
@@ -141,6 +140,12 @@ def memory_table(results: Results) -> Table:
     return _costs(results, "Peak memory of the process in MiB, the most of all runs and settings", most)
 
 
+def told_average(differences: Collection[Estimate]) -> str:
+    """Over data sets, with its interval and how many there are."""
+    average = average_of(differences)
+    return ABSENT if average is None else f"{signed(average.mean)}{_width(average)} (of {average.runs})"
+
+
 def count_verdicts(differences: Iterable[Estimate]) -> str:
     """Such as "win 3, level 1"."""
     order: tuple[Verdict, ...] = ("win", "level", "loss", "too few runs")
@@ -158,22 +163,20 @@ def _costs(results: Results, caption: str, figure: Callable[[Sequence[Row]], str
 
 
 def _cell(one: Estimate | None) -> str:
-    if one is None:
-        return ABSENT
-    width = "" if one.half_width is None else f" {PLUS_MINUS} {one.half_width:.1f}"
-    return f"{one.mean:.1f}{width} ({one.runs})"
+    return ABSENT if one is None else f"{one.mean:.1f}{_width(one)} ({one.runs})"
 
 
 def _difference(one: Estimate | None) -> str:
-    if one is None:
-        return ABSENT
-    width = "" if one.half_width is None else f" {PLUS_MINUS} {one.half_width:.1f}"
-    return f"{signed(one.mean)}{width} ({one.runs}) {one.verdict}"
+    return ABSENT if one is None else f"{signed(one.mean)}{_width(one)} ({one.runs}) {one.verdict}"
+
+
+def _width(one: Estimate) -> str:
+    return "" if one.half_width is None else f" {PLUS_MINUS} {one.half_width:.1f}"
 
 
 def _average(differences: Mapping[str, Estimate]) -> str:
-    mean = mean_of(differences.values())
-    return ABSENT if mean is None else f"{signed(mean)}; {count_verdicts(differences.values())}"
+    average = average_of(differences.values())
+    return ABSENT if average is None else f"{signed(average.mean)}; {count_verdicts(differences.values())}"
 
 
 def _best(found: Sequence[Estimate | None]) -> set[int]:

@@ -8,6 +8,7 @@ from statistics import fmean, stdev
 from typing import Any, NamedTuple, Self
 
 import optuna
+from optuna.distributions import CategoricalDistribution
 from optuna.storages import JournalStorage
 from optuna.trial import FrozenTrial, TrialState
 
@@ -198,6 +199,8 @@ class _Search:
         untuned = {key: value_of(self.params, key) for key in phase.space}
         current = {key: self.current.get(key, value) for key, value in untuned.items()}
         space = possible(widened(phase.space, (current, untuned)), fixed)
+        # A number in use stays as it is, though a weight of 0 is tried as the lowest of its range.
+        in_use = {key: value for key, value in current.items() if not isinstance(space[key], CategoricalDistribution)}
         current, untuned = clipped(space, current), clipped(space, untuned)
         starts = [current, untuned]
         elsewhere = {key: value for key, value in self.published.items() if key in space}
@@ -208,7 +211,7 @@ class _Search:
         complete = [trial for trial in done if trial.state == TrialState.COMPLETE]
         best = study.settings(max(complete, key=lambda trial: (trial.value, -trial.number)))
         scores = study.scores_on_fresh_splits(self.storage, (best, current, untuned), self.workers)
-        return _result(study, done, best, current, *scores)
+        return _result(study, done, best, current | in_use, *scores)
 
     def _name(self, phase: Phase, fixed: Params, space: Mapping[str, Any]) -> str:
         """Names a phase by all that its scores depend on besides what is searched."""

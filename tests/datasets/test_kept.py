@@ -35,6 +35,14 @@ def test_a_graph_is_brought_once_from_each_mirror(tmp_path, monkeypatch, data_pa
     assert sorted(path.name for path in tmp_path.iterdir()) == ["graph", "graph.lock"]
 
 
+def test_settings_of_ones_own_files_do_not_concern_it(tmp_path, data_params, brought):
+    params = data_params().model_copy(update={"name": "cora"})
+    kept_graph(params, tmp_path / "graph")
+    other = params.files.model_copy(update={"nodes": "mine.csv"})
+    kept_graph(params.model_copy(update={"files": other}), tmp_path / "graph")
+    assert len(brought) == 1
+
+
 def test_files_at_hand_are_read_again(tmp_path, monkeypatch, data_params, brought):
     monkeypatch.delenv("LLP_DATA_MIRROR", raising=False)
     params = data_params().model_copy(update={"name": "debian"})

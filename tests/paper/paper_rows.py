@@ -1,8 +1,10 @@
 """Rows of results made up for the tests."""
 
+import json
+
 from llp_core.names import SETTINGS
 from llp_core.paper.cells import SCHEMA, Row
-from llp_core.paper.plan import Cell
+from llp_core.paper.plan import OWN_REVISIONS, REVISION, Cell
 
 BLANK: Row = {
     **dict.fromkeys(SCHEMA.names),
@@ -11,7 +13,6 @@ BLANK: Row = {
     "best_epoch": 4,
     "epochs": 9,
     "valid_score": 0.5,
-    "settings": "{}",
     "commit": "0123456789+",
     "cpu_seconds": 2.0,
     "seconds": 3.0,
@@ -25,7 +26,8 @@ BLANK: Row = {
 
 def row(cell: Cell, hits: float, **values: object) -> Row:
     """The row of a cell with Hits@20, a share."""
-    return BLANK | cell._asdict() | {"all.hits_at_20": hits} | values
+    settings = json.dumps({"revision": REVISION + OWN_REVISIONS.get(cell.method, 0)})
+    return BLANK | cell._asdict() | {"all.hits_at_20": hits, "settings": settings} | values
 
 
 def rows_of(dataset: str, hits: dict[str, list[float]]) -> list[Row]:

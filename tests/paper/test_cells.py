@@ -84,4 +84,9 @@ class TestCurrentRows:
 
     def test_the_last_of_several_counts(self) -> None:
         committed, own = {FIRST: row(FIRST, 0.1)}, {FIRST: row(FIRST, 0.2)}
-        assert current_rows([committed, own], {group_of(FIRST): "{}"}) == (own, set())
+        assert current_rows([committed, own], {group_of(FIRST): own[FIRST]["settings"]}) == (own, set())
+
+    def test_what_was_kept_before_does_not_replace_what_nobody_asked_for(self) -> None:
+        committed = {FIRST: row(FIRST, 0.1, settings="newer")}
+        own = {FIRST: row(FIRST, 0.2, settings="former"), SECOND: row(SECOND, 0.3)}
+        assert current_rows([committed, own], {}) == (own | committed, set())

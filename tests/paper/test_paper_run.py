@@ -18,7 +18,7 @@ from llp_core.names import TEACHER
 from llp_core.paper.cells import FOLDER, RESULTS, cell_path, read_rows, write_rows
 from llp_core.paper.job import graph_folder
 from llp_core.paper.page import PAGE
-from llp_core.paper.plan import Job, plan_jobs, settings_text
+from llp_core.paper.plan import Cell, Job, plan_jobs, settings_text
 from llp_core.paper.run import Standing, run_paper
 from llp_core.store import load
 from llp_core.types import Graph
@@ -73,6 +73,29 @@ def test_one_run_at_a_time(project: Path, quick: Params, jobs: list[Job]) -> Non
     refused = pytest.raises(InputError, match="another `llp run-flow paper` is at work here")
     with locked(FOLDER / "lock"), refused:
         next(run_paper(jobs, quick))
+
+
+def test_rows_that_come_meanwhile_stay(project: Path, quick: Params, jobs: list[Job]) -> None:
+    """As with a pull, while trainings are under way."""
+    standings = run_paper(jobs, quick)
+    next(standings)
+    pulled = Cell("cora", "production", "llp", 234, 0)
+    write_rows(RESULTS, [row(pulled, 0.5)])
+    *_, last = standings
+    assert set(read_rows(RESULTS)) == {pulled, *last.planned}
+
+
+def test_what_is_measured_with_other_settings_and_not_planned_is_left_out(
+    project: Path, quick: Params, jobs: list[Job], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "llp_core.paper")
+    llp = jobs[0].cells[2]
+    rows = [row(llp._replace(seed=seed), 0.5, settings="former") for seed in range(3)]
+    write_rows(RESULTS, rows)
+    next(run_paper(jobs, quick))
+    assert any("left out and run again: debian, production, llp: 1" in message for message in caplog.messages)
+    assert any("left out: debian, production, llp: 2" in message for message in caplog.messages)
+    assert read_rows(RESULTS) == {}
 
 
 def test_other_settings_are_run_again(

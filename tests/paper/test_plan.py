@@ -54,6 +54,16 @@ def test_settings_of_their_own_part_them(params: Params, tuned_folder: Path) -> 
     assert [job.params.student.margin for job in jobs] == [params.student.margin, params.student.margin, 0.2]
 
 
+def test_methods_that_are_measured_once(params: Params) -> None:
+    def of(**asked: int) -> Counter[str]:
+        return Counter(cell.method for job in plan_jobs(params, ["cs"], ["cold_start"], **asked) for cell in job.cells)
+
+    assert of() == of(splits=PLAN["cs"].splits)
+    assert of(splits=2)["logit"] == of()["logit"] == 1
+    assert of(splits=2)["llp"] == 2 * of()["llp"]
+    assert of(seeds=2)["logit"] == of(seeds=2)["llp"] == 2
+
+
 def test_a_part_of_the_plan(params: Params) -> None:
     jobs = plan_jobs(params, ["cs"], ["cold_start"], ["logit", TEACHER], seeds=2, splits=2)
     assert [cell for job in jobs for cell in job.cells] == [

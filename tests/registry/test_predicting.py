@@ -4,6 +4,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import torch
 from candidate_project import change
@@ -140,6 +142,28 @@ def test_score_leaves_the_file_s_values_as_they_are(served: Path, predictor: Pre
     llp("score", "pairs.csv", "--output", "scored.csv")
     text = [line.rpartition(",")[0] for line in Path("scored.csv").read_text().splitlines()]
     assert text == Path("pairs.csv").read_text().splitlines()
+
+
+def test_columns_of_any_type_stay_in_parquet(served: Path, predictor: Predictor) -> None:
+    first, second = predictor.node_ids[:2]
+    given = pa.table(
+        {
+            "source": [first, second],
+            "target": [second, first],
+            "hash": pa.array([2**63 + 1, None], pa.uint64()),
+            "small": pa.array([1, None], pa.int32()),
+            "tags": pa.array([[("a", 1)], None], pa.map_(pa.string(), pa.int64())),
+            "bytes": pa.array([b"\xff", None]),
+            "share": pa.array([float("nan"), 0.5]),
+        }
+    )
+    pq.write_table(given, "pairs.parquet")
+    llp("score", "pairs.parquet", "--output", "scored.parquet")
+    scored = pq.read_table("scored.parquet")
+    assert scored.drop(["score", "share"]).equals(given.drop(["share"]))
+    assert scored["share"].null_count == 0
+    with pytest.raises(InputError, match=r"pairs\.parquet, column 'bytes': CSV cannot hold bytes"):
+        llp("score", "pairs.parquet")
 
 
 def test_a_written_file_can_be_read_whatever_its_values_hold(served: Path, predictor: Predictor) -> None:
