@@ -20,8 +20,9 @@ def test_the_plan_of_the_tables(params: Params) -> None:
     counts = Counter(group_of(cell) for cell in cells)
     for dataset in ("cora", "citeseer", "photos", "debian"):
         assert {counts[dataset, setting, method] for setting in SETTINGS for method in ALL_METHODS} == {10}
-    for dataset in ("computers", "cs", "physics"):
-        assert {counts[dataset, setting, method] for setting in SETTINGS for method in (TEACHER, "label", "llp")} == {3}
+    for dataset, runs in (("computers", 3), ("cs", 5), ("physics", 3)):
+        compared = {counts[dataset, setting, method] for setting in SETTINGS for method in (TEACHER, "label", "llp")}
+        assert compared == {runs}
         assert counts[dataset, "production", "rank"] == counts[dataset, "transductive", "logit"] == 1
     assert {cell.split for cell in cells if cell.dataset == "cora"} == {234, 235}
     assert {cell.split for cell in cells if cell.dataset == "cs"} == {234}
