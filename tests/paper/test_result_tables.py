@@ -137,6 +137,19 @@ class TestClaims:
         hits = {name: runs[:3] for name, runs in ({"teacher": ten(0.1), "llp": ten(0.5)} | BASELINES).items()}
         assert self.answers(hits, list(PLAN)) == ["yes, so far: 2 of 7 data sets complete"] * 9
 
+    def test_ahead_within_the_interval_is_level(self) -> None:
+        """20 points above the plain MLP on every other data set and 10 below on the rest: 7 on average."""
+        rows = []
+        for number, name in enumerate(PLAN):
+            rows += rows_of(name, {"label": ten(0.5), "llp": ten(0.4 if number % 2 else 0.7)})
+        line = claims_table(Results(rows)).rows[7]
+        assert line[0] == "Production, against the plain MLP, average"
+        assert line[3:] == ("+7.1 ± 14.8 (of 7); win 4, loss 3", "level")
+
+    def test_comparisons_of_a_single_run_are_not_known(self) -> None:
+        hits = {"teacher": ten(0.1), "llp": ten(0.5), **BASELINES, "logit": [0.3]}
+        assert self.answers(hits, ["cs"])[1] == "yes, 1 of 3 not known, so far: 1 of 7 data sets complete"
+
     def test_too_few_runs(self) -> None:
         hits = {
             method: values[:2] for method, values in ({"teacher": [0.1, 0.2], "llp": [0.5, 0.6]} | BASELINES).items()

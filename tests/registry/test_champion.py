@@ -58,6 +58,15 @@ def test_promotions_and_the_way_back(three: Path) -> None:
     assert [event.why for event in state.history][3:5] == ["worse in the field", "this one too"]
 
 
+def test_a_version_is_on_the_disk_before_it_is_in_use(three: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    in_use_then = []
+    monkeypatch.setattr("os.sync", lambda: in_use_then.append(champion(three)))
+    promote(three, 1, "first")
+    promote(three, 2, "better")
+    rollback(three, "worse")
+    assert in_use_then == [None, 1, 2]
+
+
 def test_the_file_says_it_for_other_programs(three: Path) -> None:
     promote(three, 1, "first")
     promote(three, 2, "better")
