@@ -17,7 +17,7 @@ from llp_core.processes import usable_cores
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 """Of malloc.h."""
-_PACKAGES = ("llp", "torch", "torch-geometric", "numpy", "onnxruntime", "dvc", "prefect")
+_PACKAGES = ("llp", "torch", "torch-geometric", "numpy", "onnxruntime", "openvino", "dvc", "prefect")
 
 
 @dataclass(frozen=True)

@@ -143,13 +143,14 @@ def export(
     setting: Annotated[Setting, typer.Option(help="Whose student.")] = "production",
     precision: Annotated[
         Literal["float32", "bfloat16", "int8"],
-        typer.Option(help="Of the products. A runtime may lack kernels for bfloat16."),
+        typer.Option(help="Of the products. A runtime may lack kernels for bfloat16; int8 needs the project's graph."),
     ] = "float32",
 ) -> None:
     """Write the served student of a version as one ONNX file, which scores node pairs from their features.
 
     Its input `features`, float32 [2B, F], holds rows of the first nodes of B pairs, then of the second nodes in the
-    same order; its output `scores`, float32 [B], ranks them.
+    same order; its output `scores`, float32 [B], ranks them. In int8 its values are bytes, by scales found on pairs of
+    the project's graph.
 
     For example:
 
@@ -159,6 +160,7 @@ def export(
     """
     from llp_core.models import load_model
     from llp_core.models.onnx_file import write_onnx
+    from llp_core.predicting import Predictor
     from llp_core.registry import in_use
     from llp_core.registry.serving import served_student
 
@@ -167,7 +169,8 @@ def export(
     student = served_student(root, number, setting)
     if not path.absolute().parent.is_dir() or path.is_dir():
         raise InputError(f"{path}: not a file in a folder that exists.")
-    write_onnx(load_model(student), path, precision)
+    chosen = Predictor.open(root, number, setting).rounding() if precision == "int8" else precision
+    write_onnx(load_model(student), path, chosen)
     typer.echo(f"Version {number}, {setting}, {student.name}, {precision}: {path.resolve()}")
 
 

@@ -19,11 +19,14 @@ from llp_core.latency import Scorer
 from llp_core.machine import reuse_memory
 from llp_core.models import LinkModel, NodeFeatures
 from llp_core.models.layers import Linear
+from llp_core.models.rounding import find_rounding
 from llp_core.sampling import generator
 
 if TYPE_CHECKING:  # ONNX is loaded where it is asked for: the stages use this package without it
+    from llp_core.contestants.runtimes import Runtime
     from llp_core.models.onnx_file import Precision
 
+_Precision = Literal["float32", "bfloat16", "int8"]
 Family = Literal["GNN", "GNN in PyG", "accelerated GNN", "GNN, cached", "student", "student, cached", "heuristic"]
 FANOUTS = ((15, 10, 5), (10, 5, 3), (5, 3, 2))
 """Most neighbours drawn of a node, hop by hop from the request's nodes outwards. A layer beyond draws as the last."""
@@ -82,6 +85,16 @@ class _Setup(NamedTuple):
     def with_products(self, model: LinkModel, made: Callable[[Linear], nn.Module]) -> LinkModel:
         """See `llp_core.contestants.products.with_products`."""
         return with_products(model, made, self.features.matrix.layout == torch.sparse_csr)
+
+    def precision(self, name: _Precision) -> "Precision":
+        """In int8 by scales of this student, features and graph."""
+        return find_rounding(self.student, self.features, self.graph) if name == "int8" else name
+
+    def onnx_student(self, precision: _Precision, runtime: "Runtime") -> Scorer:
+        """The student, from features, in a runtime of ONNX."""
+        from llp_core.contestants.onnx_student import OnnxStudent
+
+        return OnnxStudent(self.student, self.features, self.precision(precision), runtime, self.threads)
 
 
 class _Entry(NamedTuple):
@@ -157,30 +170,39 @@ def _recorded(setup: _Setup) -> Scorer:
     return RecordedScorer(TorchStudent(setup.student, setup.features))
 
 
-def _onnx(setup: _Setup, precision: "Precision") -> Scorer:
+def _onnx(setup: _Setup, precision: _Precision) -> Scorer:
     setup.require_cpu("ONNX Runtime, as it is installed here,")
     from onnxruntime.capi.onnxruntime_pybind11_state import NotImplemented as NoKernel
 
-    from llp_core.contestants.onnx_student import OnnxStudent
+    from llp_core.contestants.runtimes import onnx_runtime
 
     try:
-        return OnnxStudent(setup.student, setup.features, precision, setup.threads)
+        return setup.onnx_student(precision, onnx_runtime)
     except NoKernel as error:
         raise CannotRun(f"ONNX Runtime has no kernel in {precision} for this processor: {error}") from None
 
 
-def _cached_student(setup: _Setup, precision: "Precision") -> Scorer:
+def _openvino(setup: _Setup, precision: _Precision) -> Scorer:
+    setup.require_cpu("OpenVINO, as it is used here,")
+    from llp_core.contestants.runtimes import openvino
+
+    try:
+        return setup.onnx_student(precision, openvino)
+    except ImportError as error:
+        raise CannotRun(f"OpenVINO is not installed: {error}; it comes with pip install 'llp[openvino]'") from None
+
+
+def _cached_student(setup: _Setup, precision: _Precision) -> Scorer:
     if precision != "float32":
         setup.require_cpu("ONNX Runtime, as it is installed here,")
-        if setup.student.decoder.hidden is None:
-            raise CannotRun("a linear decoder has no product to round")
     with torch.inference_mode():
         representations = setup.student.encode(setup.features)
     if setup.device.type != "cpu":
         return setup.cached_scorer(setup.student, representations)
     from llp_core.contestants.onnx_student import CachedOnnxStudent
+    from llp_core.contestants.runtimes import onnx_runtime
 
-    return CachedOnnxStudent(setup.student, representations, precision, setup.threads)
+    return CachedOnnxStudent(setup.student, representations, setup.precision(precision), onnx_runtime, setup.threads)
 
 
 def _common(setup: _Setup) -> Scorer:
@@ -191,7 +213,7 @@ def _resources(setup: _Setup) -> Scorer:
     return CommonNeighbors.by_resources(setup.graph)
 
 
-_ROUNDED = "weights and values rounded to 8 bits, values by their range as they come; not calibrated, not fine-tuned"
+_BYTES = "weights and values are bytes, by scales found on 4,096 pairs of the graph; not fine-tuned"
 _ENTRIES: Mapping[str, _Entry] = {
     "gnn": _Entry("GNN", _gnn, "all neighbours, as many hops as there are layers", exact=True),
     "gnn-pyg": _Entry(
@@ -214,7 +236,12 @@ _ENTRIES: Mapping[str, _Entry] = {
         _pruned,
         "half of the channels of every layer, those with the largest weights; fine-tuned where models are trained",
     ),
-    "gnn-int8": _Entry("accelerated GNN", _int8, f"{_ROUNDED}; sums over neighbours in float32"),
+    "gnn-int8": _Entry(
+        "accelerated GNN",
+        _int8,
+        "weights and values rounded to 8 bits, values by their range as they come; not calibrated, not fine-tuned; "
+        "sums over neighbours in float32",
+    ),
     "gnn-cached": _Entry(
         "GNN, cached",
         _cached,
@@ -233,7 +260,8 @@ _ENTRIES: Mapping[str, _Entry] = {
     "student-onnx-bfloat16": _Entry(
         "student", partial(_onnx, precision="bfloat16"), "ONNX Runtime, products with 8 significant bits"
     ),
-    "student-onnx-int8": _Entry("student", partial(_onnx, precision="int8"), f"ONNX Runtime; {_ROUNDED}"),
+    "student-onnx-int8": _Entry("student", partial(_onnx, precision="int8"), f"ONNX Runtime; {_BYTES}"),
+    "student-openvino-int8": _Entry("student", partial(_openvino, precision="int8"), f"OpenVINO; {_BYTES}"),
     "student-cached": _Entry(
         "student, cached",
         partial(_cached_student, precision="float32"),
@@ -241,9 +269,7 @@ _ENTRIES: Mapping[str, _Entry] = {
         "graph): no edge makes one stale, and a new node needs its features alone; offline encodes nothing",
         exact=True,
     ),
-    "student-cached-int8": _Entry(
-        "student, cached", partial(_cached_student, precision="int8"), f"the same; {_ROUNDED}"
-    ),
+    "student-cached-int8": _Entry("student, cached", partial(_cached_student, precision="int8"), f"the same; {_BYTES}"),
     "common-neighbors": _Entry("heuristic", _common, "how many nodes both ends are linked to; no model", exact=True),
     "resource-allocation": _Entry(
         "heuristic", _resources, "the sum of 1 / degree over nodes that both ends are linked to; no model", exact=True

@@ -21,6 +21,7 @@ ROUNDED = {
     "student-bfloat16": 0.99,
     "student-onnx-bfloat16": 0.99,
     "student-onnx-int8": 0.98,
+    "student-openvino-int8": 0.98,
     "student-cached-int8": 0.98,
 }
 
@@ -73,10 +74,9 @@ def test_what_has_nothing_to_round_is_not_timed_as_int8(
 ) -> None:
     teacher, student = (make_model(encoder, layers=1, decoder="linear") for encoder in ("sage", "mlp"))
     found = {one.name: one for one in listed(teacher, student, node_features, heavy_graph)}
-    assert found["student-cached-int8"].scorer is None
-    assert "cannot run here: a linear decoder has no product to round" in found["student-cached-int8"].note
     assert (found["gnn-int8"].scorer is None) == (node_features.matrix.layout == torch.sparse_csr)
     assert found["student-onnx-int8"].scorer is not None
+    assert found["student-cached-int8"].scorer is not None
 
 
 def test_students_with_a_linear_decoder(
@@ -135,6 +135,16 @@ def test_without_a_compiler_the_reason_is_given(
     assert "cannot run here: torch.compile needs a C++ compiler; no-such-compiler" in found["student-compiled"].note
 
 
+def test_without_openvino_the_reason_is_given(
+    make_model: MakeModel, node_features: NodeFeatures, heavy_graph: CSR, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    found = {one.name: one for one in listed(make_model("sage"), make_model("mlp"), node_features, heavy_graph)}
+    assert found["student-openvino-int8"].scorer is None
+    assert "cannot run here: OpenVINO is not installed: " in found["student-openvino-int8"].note
+    assert "pip install 'llp[openvino]'" in found["student-openvino-int8"].note
+
+
 def test_a_model_of_one_channel_cannot_be_pruned(
     make_model: MakeModel, node_features: NodeFeatures, heavy_graph: CSR
 ) -> None:
@@ -187,7 +197,9 @@ def test_on_a_gpu_those_of_the_cpu_are_listed_with_the_reason(
     teacher, student = make_model("sage").to(gpu), make_model("mlp").to(gpu)
     found = list(contestants(teacher, student, features, heavy_graph.to(gpu), gpu, 1, tune=lambda changed: None))
     unable = {one.name for one in found if one.scorer is None}
-    assert unable >= {"gnn-int8", "student-onnx", "student-onnx-int8", "student-cached-int8"}
+    assert unable >= {
+        *("gnn-int8", "student-onnx", "student-onnx-int8", "student-openvino-int8", "student-cached-int8")
+    }
     assert unable.isdisjoint(
         {"gnn", "gnn-pyg", "gnn-pruned", "student-compiled", "student-cuda-graph", "student-cached"}
     )
@@ -201,6 +213,7 @@ def test_on_a_gpu_those_of_the_cpu_are_listed_with_the_reason(
 
 
 def test_who_lists_them_loads_no_runtime() -> None:
-    code = "import sys, llp_core.stages.measuring; print([name for name in sys.modules if name.startswith('onnx')])"
+    loaded = "[name for name in sys.modules if name.startswith(('onnx', 'openvino'))]"
+    code = f"import sys, llp_core.stages.measuring; print({loaded})"
     found = subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True, capture_output=True, text=True)
     assert found.stdout.strip() == "[]"

@@ -1,5 +1,7 @@
 """The student as an ONNX file: valid, whole in itself, the same scores."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +14,12 @@ from onnx import TensorProto
 from onnx.reference import ReferenceEvaluator
 
 from llp_core.contestants.onnx_student import OnnxStudent
+from llp_core.contestants.runtimes import onnx_runtime, openvino
 from llp_core.errors import InputError
+from llp_core.graph import CSR, csr
 from llp_core.models import NodeFeatures
 from llp_core.models.onnx_file import onnx_model, write_onnx
+from llp_core.models.rounding import find_rounding
 from llp_core.sampling import generator
 
 
@@ -38,17 +43,85 @@ def test_the_file_scores_as_the_model_does(
     assert np.allclose(scores, expected, atol=1e-5)
 
 
+@pytest.fixture
+def linked() -> CSR:
+    """A ring."""
+    every = torch.arange(200)
+    return csr(torch.stack((every, every.roll(1))), 200)
+
+
 @pytest.mark.parametrize("precision", ["bfloat16", "int8"])
-def test_rounded_files_hold_rounded_weights(make_model: MakeModel, precision: str, tmp_path: Path) -> None:
+def test_rounded_files_hold_rounded_weights(
+    make_model: MakeModel, dense: torch.Tensor, linked: CSR, precision: str, tmp_path: Path
+) -> None:
     model = make_model("mlp", hidden=64)
+    rounding = find_rounding(model, NodeFeatures(dense), linked)
     write_onnx(model, tmp_path / "float32.onnx")
-    write_onnx(model, tmp_path / "rounded.onnx", precision)
+    write_onnx(model, tmp_path / "rounded.onnx", rounding if precision == "int8" else precision)
     rounded = onnx.load(tmp_path / "rounded.onnx")
     kinds = {constant.data_type for constant in rounded.graph.initializer if len(constant.dims) == 2}
-    expected = {"bfloat16": TensorProto.BFLOAT16, "int8": TensorProto.INT8}[precision]
-    assert kinds == {expected, TensorProto.FLOAT}  # the last product, with a single column, stays as it is
+    # in bfloat16 the last product, with a single column, stays as it is
+    expected = {"bfloat16": {TensorProto.BFLOAT16, TensorProto.FLOAT}, "int8": {TensorProto.INT8}}[precision]
+    assert kinds == expected
     sizes = [(tmp_path / f"{name}.onnx").stat().st_size for name in ("rounded", "float32")]
     assert sizes[0] < 0.6 * sizes[1]
+
+
+@pytest.mark.parametrize("decoder", ["mlp", "linear"])
+@pytest.mark.parametrize("layers", [1, 3])
+def test_int8_means_the_same_in_each_runtime(
+    make_model: MakeModel, dense: torch.Tensor, pairs: torch.Tensor, linked: CSR, decoder: str, layers: int
+) -> None:
+    model, features = make_model("mlp", layers, decoder=decoder), NodeFeatures(dense)
+    file = onnx_model(model, find_rounding(model, features, linked))
+    rows = dense[pairs.flatten()].numpy()
+    reference = ReferenceEvaluator(file).run(None, {"features": rows})[0]
+    with torch.inference_mode():
+        exact = model.score(model.encode(features), pairs)
+    assert np.corrcoef(reference, exact)[0, 1] > 0.995
+    for load in (onnx_runtime, openvino):
+        scores = load(file.SerializeToString(), 1)(features=rows)
+        assert np.corrcoef(scores, reference)[0, 1] > 0.999, load.__name__
+
+
+def test_in_int8_onnx_runtime_multiplies_bytes_alone(
+    make_model: MakeModel, dense: torch.Tensor, linked: CSR, tmp_path: Path
+) -> None:
+    """Whether it does hangs on how the file is written; if not, weights are made float32 again in each request."""
+    model = make_model("mlp")
+    file = onnx_model(model, find_rounding(model, NodeFeatures(dense), linked), byte_features=True)
+    options = onnxruntime.SessionOptions()
+    options.optimized_model_filepath = str(tmp_path / "fused.onnx")
+    options.log_severity_level = 3
+    onnxruntime.InferenceSession(file.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    found = [node.op_type for node in onnx.load(tmp_path / "fused.onnx").graph.node]
+    assert found == ["QGemm"] * 3 + ["Split", "QLinearMul", "QGemm", "QGemm", "Reshape"]
+
+
+def test_answers_do_not_share_memory(make_model: MakeModel, dense: torch.Tensor) -> None:
+    for load in (onnx_runtime, openvino):
+        program = load(onnx_model(make_model("mlp")).SerializeToString(), 1)
+        first = program(features=dense[:10].numpy())
+        kept = first.copy()
+        program(features=dense[10:20].numpy())
+        assert (first == kept).all(), load.__name__
+
+
+def test_openvino_tells_nobody_that_it_is_loaded() -> None:
+    code = """if True:
+        import socket, sys
+        def refused(*args, **kwargs):
+            raise AssertionError("a connection")
+        socket.socket.connect = socket.getaddrinfo = refused
+        from llp_core.contestants.runtimes import openvino
+        try:
+            openvino(b"no model", 1)
+        except RuntimeError:
+            pass
+        print("openvino" in sys.modules, [name for name in sys.modules if name.startswith("openvino_telemetry.")])
+    """
+    found = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert found.stdout.strip() == "True []", found.stderr
 
 
 def test_bfloat16_by_the_reference_of_onnx(make_model: MakeModel, dense: torch.Tensor, pairs: torch.Tensor) -> None:
@@ -72,9 +145,9 @@ def test_sparse_rows_are_dense_a_few_at_a_time(
     make_model: MakeModel, dense: torch.Tensor, pairs: torch.Tensor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = make_model("mlp")
-    whole = OnnxStudent(model, NodeFeatures(dense), "float32", threads=2)
+    whole = OnnxStudent(model, NodeFeatures(dense), "float32", onnx_runtime, threads=2)
     monkeypatch.setattr("llp_core.contestants.onnx_student.DENSE_VALUES", 24 * 7)
-    pieces = OnnxStudent(model, NodeFeatures(dense.to_sparse_csr()), "float32", threads=2)
+    pieces = OnnxStudent(model, NodeFeatures(dense.to_sparse_csr()), "float32", onnx_runtime, threads=2)
     assert torch.allclose(pieces.online(pairs), whole.online(pairs), atol=1e-5)
     assert torch.allclose(pieces.offline(pairs), whole.offline(pairs), atol=1e-5)
     many = pairs.repeat(1, 3)

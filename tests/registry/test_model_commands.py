@@ -3,6 +3,7 @@
 import shutil
 from pathlib import Path
 
+import numpy as np
 import onnxruntime
 import pytest
 import torch
@@ -129,6 +130,20 @@ def test_export(two: Path) -> None:
     failing(InputError, "no/where.onnx: not a file in a folder that exists.", "export", "no/where.onnx")
     failing(InputError, "version 7 of the models: not found", "export", "seven.onnx", "--version", "7")
     assert not (two / "seven.onnx").exists()
+
+
+def test_export_in_int8(two: Path) -> None:
+    told = llp("export", "bytes.onnx", "--precision", "int8")
+    assert told == f"Version 2, production, llp, int8: {two / 'bytes.onnx'}\n"
+    features = load(Graph, two / paths.GRAPH).features.to_dense()
+    pairs = torch.randint(len(features), (2, 200), generator=torch.Generator().manual_seed(0))
+    model = load_model(two / "models/v0002/production/llp")
+    (scores,) = onnxruntime.InferenceSession(two / "bytes.onnx").run(
+        ["scores"], {"features": features[pairs.flatten()].numpy()}
+    )
+    with torch.inference_mode():
+        expected = model.score(model.encode(NodeFeatures.of(features)), pairs)
+    assert np.corrcoef(scores, expected)[0, 1] > 0.99
 
 
 def test_with_nothing_in_use_it_says_what_to_do(project: Path) -> None:
