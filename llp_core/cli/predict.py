@@ -49,7 +49,7 @@ def score(
     import torch
 
     from llp_core.config import load_params
-    from llp_core.datasets.files import end_numbers
+    from llp_core.datasets.files import node_numbers
     from llp_core.datasets.tables import read_table
 
     _require_output(output)
@@ -63,8 +63,7 @@ def score(
             if pa.types.is_binary(field.type) or pa.types.is_large_binary(field.type):
                 raise InputError(f"{pairs}, column {field.name!r}: CSV cannot hold bytes. Use --output NAME.parquet.")
     predictor = _predictor(version, setting, nodes)
-    known = "the graph's nodes" + (f" or {nodes}" if nodes is not None else "")
-    ends = [end_numbers(table, column, predictor.node_ids, known) for column in (files.source, files.target)]
+    ends = [node_numbers(table, column, predictor.node_ids, _known(nodes)) for column in (files.source, files.target)]
     scores = predictor.score(torch.from_numpy(np.stack(ends)))
     _write(table.data.append_column("score", pa.array(scores.numpy())), output)
 
@@ -100,22 +99,31 @@ def recommend(
     import torch
 
     from llp_core.config import load_params
-    from llp_core.datasets.files import ids_of
+    from llp_core.datasets.files import ids_of, node_numbers
     from llp_core.datasets.tables import read_table
 
     _require_output(output)
     files = load_params(PARAMS).data.files
-    asked, partners = ids, None
+    asked = ids
     if not ids and nodes is not None:
         asked = list(ids_of(read_table(nodes, str(nodes)), files))
-    if among is not None:
-        partners = list(ids_of(read_table(among, str(among)), files))
+    others = None if among is None else read_table(among, str(among))
+    if others is not None:
+        ids_of(others, files)  # each once
     predictor = _predictor(version, setting, nodes)
+    partners = None
+    if others is not None:
+        partners = torch.from_numpy(node_numbers(others, files.id, predictor.node_ids, _known(nodes)))
     chosen = predictor.find(list(dict.fromkeys(asked))) if asked else torch.arange(len(predictor.node_ids))
-    found = predictor.recommend(chosen, top, None if partners is None else predictor.find(partners))
+    found = predictor.recommend(chosen, top, partners)
     names = pd.Index(predictor.node_ids)
     columns = {"source": names[found.nodes.numpy()], "target": names[found.partners.numpy()]}
     _write(pa.table({**columns, "score": found.scores.numpy()}), output)
+
+
+def _known(nodes: Path | None) -> str:
+    """The nodes that there are, in words."""
+    return "the graph's nodes" + (f" or {nodes}" if nodes is not None else "")
 
 
 def _predictor(version: int | None, setting: Setting, nodes: Path | None) -> "Predictor":

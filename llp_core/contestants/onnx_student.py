@@ -38,17 +38,16 @@ class OnnxStudent:
         self, model: LinkModel, features: NodeFeatures, precision: Precision, runtime: Runtime, threads: int
     ) -> None:
         self._matrix = features.matrix
-        self._dense: Values | None = None
-        if self._matrix.layout == torch.strided:
-            dense = self._matrix.numpy()
-            self._dense = precision.features.to_bytes(dense) if isinstance(precision, Rounding) else dense
-        rounded = isinstance(precision, Rounding)
+        self._dense: Values | None = self._matrix.numpy() if self._matrix.layout == torch.strided else None
+        byte_features = False
+        if isinstance(precision, Rounding) and self._dense is not None:
+            self._dense, byte_features = precision.features.to_bytes(self._dense), True
         self._num_nodes, self._width = features.num_nodes, model.spec.hidden
-        self._kind = np.uint8 if rounded else np.float32
+        self._kind = np.uint8 if isinstance(precision, Rounding) else np.float32
         self._rows_at_once = max(DENSE_VALUES // features.width, 2) // 2 * 2
 
         def program(part: Part, threads: int) -> Program:
-            file = onnx_model(model, precision, part, byte_features=rounded and self._dense is not None)
+            file = onnx_model(model, precision, part, byte_features)
             return runtime(file.SerializeToString(), threads)
 
         self._few = program("pairs", 1)
@@ -111,9 +110,8 @@ class CachedOnnxStudent:
     def online(self, pairs: Tensor) -> Tensor:
         """See `Scorer`."""
         first, second = self._representations.take(pairs.numpy(), axis=0)
-        return torch.from_numpy(
-            (self._few if len(first) <= FEW_CACHED_PAIRS else self._many)(first=first, second=second)
-        )
+        program = self._few if len(first) <= FEW_CACHED_PAIRS else self._many
+        return torch.from_numpy(program(first=first, second=second))
 
     def offline(self, pairs: Tensor) -> Tensor:
         """See `Scorer`; nothing is encoded, as that was done before."""

@@ -31,7 +31,7 @@ def _load(folder: Path, params: DataParams) -> Loaded:
     encoder = _fit(nodes, files)
     for column, setting in ((files.source, "source"), (files.target, "target")):
         edges.require(column, f"data.files.{setting}")
-    ends = np.stack([end_numbers(edges, column, node_ids, nodes.name) for column in (files.source, files.target)])
+    ends = np.stack([node_numbers(edges, column, node_ids, nodes.name) for column in (files.source, files.target)])
     weight = time = None
     if files.weight is not None:
         edges.require(files.weight, "data.files.weight")
@@ -97,21 +97,21 @@ def ids_of(nodes: Table, files: FilesParams) -> tuple[str, ...]:
     return tuple(ids.tolist())
 
 
-def end_numbers(edges: Table, column: str, node_ids: tuple[str, ...], nodes_name: str) -> NDArray[np.int64]:
-    """The node number of each edge's end, int64 [rows].
+def node_numbers(table: Table, column: str, node_ids: tuple[str, ...], nodes_name: str) -> NDArray[np.int64]:
+    """The numbers of the nodes whose ids a column holds, int64 [rows].
 
     Raises:
         InputError: it is no id of a node.
     """
     import pandas as pd
 
-    ends = edges.words(column)
-    numbers: NDArray[np.int64] = pd.Index(node_ids).get_indexer(ends).astype(np.int64)
+    ids = table.words(column)
+    numbers: NDArray[np.int64] = pd.Index(node_ids).get_indexer(ids).astype(np.int64)
     unknown = np.flatnonzero(numbers < 0)
     if unknown.size:
         row = int(unknown[0])
-        advice = f"Add the node there, or take out its edges ({unknown.size} such values in this column)."
-        raise edges.problem(column, row, f"an id of {nodes_name}", repr(ends[row]), advice)
+        advice = f"Add the node there, or take out its rows ({unknown.size} such values in this column)."
+        raise table.problem(column, row, f"an id of {nodes_name}", repr(ids[row]), advice)
     return numbers
 
 

@@ -71,9 +71,8 @@ class _Builder:
         return self.add("Cast", product, to=TensorProto.FLOAT)
 
     def _constants(self, scale: Scale) -> tuple[str, str]:
-        return self.constant(np.array(scale.step, dtype=np.float32)), self.constant(
-            np.array(scale.zero_point, dtype=np.uint8)
-        )
+        zero_point = np.array(scale.zero_point, dtype=np.uint8)
+        return self.constant(np.array(scale.step, dtype=np.float32)), self.constant(zero_point)
 
     def _int8(self, weight: npt.NDArray[np.float32], bias: npt.NDArray[np.float32], step: float) -> tuple[str, str]:
         """Weights, int8, and the bias, int32 in steps of the product.

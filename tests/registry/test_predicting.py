@@ -236,6 +236,10 @@ def test_every_node_and_who_may_be_a_partner(served: Path, predictor: Predictor)
         (["score", "stranger.csv"], "line 3: expected an id of the graph's nodes, found 'nobody'"),
         (["score", "scored.csv"], "scored.csv, line 1: it has a column 'score' already"),
         (["score", "ends.csv"], "expected a column 'target'"),
+        (
+            ["recommend", "--among", "few.csv"],
+            "few.csv, column 'id', line 3: expected an id of the graph's nodes, found 'n",
+        ),
         (["recommend", "--nodes", "bare.csv"], "expected a column 'words', which the features were learnt from"),
         (["recommend", "--nodes", "twice.csv"], "line 3: expected every id once"),
     ],
@@ -245,6 +249,7 @@ def test_what_is_refused(served: Path, predictor: Predictor, arguments: list[str
     Path("stranger.csv").write_text(f"source,target\n{first},{second}\n{first},nobody\n")
     Path("scored.csv").write_text(f"source,target,score\n{first},{second},1\n")
     Path("ends.csv").write_text(f"source,to\n{first},{second}\n")
+    Path("few.csv").write_text(f"id\n{first}\nnobody\n")
     Path("bare.csv").write_text("id\nnew\n")
     Path("twice.csv").write_text("id\nnew\nnew\n")
     before = sorted(Path().iterdir())
