@@ -3,7 +3,6 @@
 No message passes: a node needs its features alone, so one that the graph has never seen is scored like any other.
 """
 
-import copy
 import difflib
 from bisect import bisect
 from collections.abc import Sequence
@@ -25,7 +24,6 @@ from llp_core.errors import InputError
 from llp_core.graph import csr, select_rows, stack_rows
 from llp_core.machine import reuse_memory
 from llp_core.models import LinkModel, NodeFeatures, load_model
-from llp_core.models.rounding import Rounding, find_rounding
 from llp_core.names import Setting
 from llp_core.progress import Progress
 from llp_core.registry.serving import encoder_of, features_for, served_student
@@ -101,11 +99,6 @@ class Predictor:
             ids, row = _together(ids, given)
             features = select_rows(stack_rows(features, encoder.apply(table)), row)
         return cls(load_model(student, resolve_device(params.run)), ids, features, graph.edges)
-
-    def rounding(self) -> Rounding:
-        """How the student's values become bytes, by scales found on these nodes and links."""
-        features = NodeFeatures.of(self.features)
-        return find_rounding(copy.deepcopy(self.model).cpu(), features, csr(self.edges, features.num_nodes))
 
     @cached_property
     def _index(self) -> "pd.Index[str]":

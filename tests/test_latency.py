@@ -92,7 +92,7 @@ def run(timed: Mapping[str, Scorer], seed: int = 0, **params: object) -> Latency
     settings = {"pairs": (1, 3), "seconds": 5.0, "max_requests": 6, **params}
     rng = torch.Generator().manual_seed(seed)
     found = measure(timed, 8, PATH, LatencyParams(**settings), CPU, 1, rng)
-    return LatencyTable("transductive", "cpu", 1, tuple(row for one in found for row in to_rows(one, "teacher", rng)))
+    return LatencyTable("transductive", "cpu", 1, tuple(row for one in found for row in to_rows(one, "teacher")))
 
 
 def test_one_row_for_each_method_regime_and_size() -> None:
@@ -233,7 +233,7 @@ def test_a_gpu_gives_the_same_table() -> None:
     gpu = torch.device("cuda")
     rng = torch.Generator().manual_seed(0)
     timed = measure(scorers("cuda"), 8, PATH, params, gpu, 1, rng)
-    rows = [row for one in timed for row in to_rows(one, "teacher", rng)]
+    rows = [row for one in timed for row in to_rows(one, "teacher")]
     assert len(rows) == 6
     assert all(row.memory_mb is not None and row.memory_mb > 0 for row in rows)
 
@@ -247,9 +247,9 @@ def test_a_ratio_of_medians_with_its_interval() -> None:
     rng = torch.Generator().manual_seed(0)
     fast = torch.rand(200, 3, generator=rng, dtype=torch.float64) + 1
     drift = torch.rand(200, 1, generator=rng, dtype=torch.float64) + 1
-    same = ratio(4 * fast, fast, rng)
+    same = ratio(4 * fast, fast)
     assert same == (pytest.approx(4), pytest.approx(4), pytest.approx(4))  # paired: no doubt where all rounds agree
-    noisy = ratio(4 * drift * fast.median(1, keepdim=True).values, fast, rng)
+    noisy = ratio(4 * drift * fast.median(1, keepdim=True).values, fast)
     assert noisy.low < noisy.value < noisy.high
     assert noisy.value == pytest.approx(6, rel=0.1)
 
@@ -259,21 +259,20 @@ def test_the_interval_of_a_ratio_holds_what_it_estimates_as_often_as_it_says() -
     hits = 0
     for _ in range(100):
         slow, fast = (torch.rand(50, 1, generator=rng, dtype=torch.float64) + 0.5 for _ in range(2))
-        interval = ratio(slow, fast, rng)
+        interval = ratio(slow, fast)
         hits += interval.low <= 1 <= interval.high
     assert 88 <= hits <= 100
 
 
 def test_rows_hold_percentiles_and_the_interval() -> None:
-    rng = torch.Generator().manual_seed(0)
     fast = torch.arange(1.0, 101.0, dtype=torch.float64)[:, None]
     answers = {"teacher": Answers(9.0, 2 * fast, None), "llp": Answers(8.0, fast, 12.5)}
-    teacher, llp = to_rows(Timed("online", 10, answers), "teacher", rng)
+    teacher, llp = to_rows(Timed("online", 10, answers), "teacher")
     assert (teacher.faster_low, teacher.faster_high) == (None, None)
     assert (llp.faster_low, llp.faster_high) == (pytest.approx(2), pytest.approx(2))
     assert (llp.first_seconds, llp.p50_seconds, llp.p95_seconds, llp.p99_seconds) == (8, 50, 95, 99)
     assert (llp.requests, llp.memory_mb) == (100, 12.5)
-    assert next(to_rows(Timed("online", 10, answers), "none", rng)).faster_low is None
+    assert next(to_rows(Timed("online", 10, answers), "none")).faster_low is None
 
 
 @pytest.fixture

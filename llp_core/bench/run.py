@@ -92,7 +92,7 @@ def run_benchmark(source: Loadable, asked: BenchOptions) -> Benchmark:
     entrants = tuple(
         Entrant(one.name, one.family, one.note, one.exact, one.scorer is not None, hits.get(one.name)) for one in chosen
     )
-    rows = [row for one in timed for row in _rows(one, entrants, rng)]
+    rows = [row for one in timed for row in _rows(one, entrants)]
     loop_rows, notes = _loops(source, entrants, asked)
     return Benchmark(
         name=subject.name,
@@ -110,7 +110,7 @@ def run_benchmark(source: Loadable, asked: BenchOptions) -> Benchmark:
         seed=asked.seed,
         entrants=entrants,
         rows=(*rows, *loop_rows),
-        best=tuple(best for one in timed for best in _best(one, entrants, rng)),
+        best=tuple(best for one in timed for best in _best(one, entrants)),
         notes=tuple(notes),
         machine=machine(),
     )
@@ -136,11 +136,11 @@ def _hits_at_20(scorer: Scorer, subject: Subject) -> float | None:
     return hits_at_k(scores[: subject.test_edges], scores[subject.test_edges :], 20)
 
 
-def _rows(timed: Timed, entrants: Sequence[Entrant], rng: torch.Generator) -> Iterator[BenchRow]:
+def _rows(timed: Timed, entrants: Sequence[Entrant]) -> Iterator[BenchRow]:
     families = {entrant.name: entrant.family for entrant in entrants}
     hits = {entrant.name: entrant.hits_at_20 for entrant in entrants}
     reference = next((name for name in timed.answers if families.get(name) == REFERENCE), "")
-    rows = {row.method: row for row in to_rows(timed, reference, rng)}
+    rows = {row.method: row for row in to_rows(timed, reference)}
     for method, row in rows.items():
         family = families.get(method, PRODUCTS)
         of_gnn = rows[reference].p50_seconds / row.p50_seconds if reference else None
@@ -183,7 +183,7 @@ def _loops(source: Loadable, entrants: Sequence[Entrant], asked: BenchOptions) -
     return rows, notes
 
 
-def _best(timed: Timed, entrants: Sequence[Entrant], rng: torch.Generator) -> Iterator[Best]:
+def _best(timed: Timed, entrants: Sequence[Entrant]) -> Iterator[Best]:
     """The fastest student, and the fastest with cached representations, against the fastest of each other family."""
     seconds = {name: answers.seconds for name, answers in timed.answers.items()}
 
@@ -194,5 +194,5 @@ def _best(timed: Timed, entrants: Sequence[Entrant], rng: torch.Generator) -> It
     for student, family in itertools.product(map(fastest, STUDENTS), RIVALS):
         rival = fastest(family)
         if student is not None and rival is not None:
-            times = ratio(seconds[rival], seconds[student], rng)
+            times = ratio(seconds[rival], seconds[student])
             yield Best(timed.regime, timed.pairs, student, rival, family, times)

@@ -160,17 +160,16 @@ def export(
     """
     from llp_core.models import load_model
     from llp_core.models.onnx_file import write_onnx
-    from llp_core.predicting import Predictor
     from llp_core.registry import in_use
-    from llp_core.registry.serving import served_student
+    from llp_core.registry.serving import rounding_for, served_student
 
     root = project_root()
     number = version if version is not None else in_use(root)
     student = served_student(root, number, setting)
     if not path.absolute().parent.is_dir() or path.is_dir():
         raise InputError(f"{path}: not a file in a folder that exists.")
-    chosen = Predictor.open(root, number, setting).rounding() if precision == "int8" else precision
-    write_onnx(load_model(student), path, chosen)
+    model = load_model(student)
+    write_onnx(model, path, rounding_for(root, number, model) if precision == "int8" else precision)
     typer.echo(f"Version {number}, {setting}, {student.name}, {precision}: {path.resolve()}")
 
 

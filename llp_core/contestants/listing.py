@@ -14,6 +14,7 @@ from llp_core.contestants.products import Float32Linear, Int8Linear, with_produc
 from llp_core.contestants.pruning import prune
 from llp_core.contestants.recorded import RecordedScorer
 from llp_core.contestants.torch_student import CompiledStudent, TorchStudent, why_not_compiled
+from llp_core.errors import InputError
 from llp_core.graph import CSR
 from llp_core.latency import Scorer
 from llp_core.machine import reuse_memory
@@ -88,7 +89,12 @@ class _Setup(NamedTuple):
 
     def precision(self, name: _Precision) -> "Precision":
         """In int8 by scales of this student, features and graph."""
-        return find_rounding(self.student, self.features, self.graph) if name == "int8" else name
+        if name != "int8":
+            return name
+        try:
+            return find_rounding(self.student, self.features, self.graph)
+        except InputError as error:
+            raise CannotRun(str(error)) from None
 
     def onnx_student(self, precision: _Precision, runtime: "Runtime") -> Scorer:
         """The student, from features, in a runtime of ONNX."""
@@ -213,7 +219,10 @@ def _resources(setup: _Setup) -> Scorer:
     return CommonNeighbors.by_resources(setup.graph)
 
 
-_BYTES = "weights and values are bytes, by scales found on 4,096 pairs of the graph; not fine-tuned"
+_BYTES = (
+    "weights and values are bytes, by scales found on the features and on 4,096 pairs of the graph; not fine-tuned; "
+    "the product with sparse features is float32, in PyTorch"
+)
 _ENTRIES: Mapping[str, _Entry] = {
     "gnn": _Entry("GNN", _gnn, "all neighbours, as many hops as there are layers", exact=True),
     "gnn-pyg": _Entry(
@@ -269,7 +278,11 @@ _ENTRIES: Mapping[str, _Entry] = {
         "graph): no edge makes one stale, and a new node needs its features alone; offline encodes nothing",
         exact=True,
     ),
-    "student-cached-int8": _Entry("student, cached", partial(_cached_student, precision="int8"), f"the same; {_BYTES}"),
+    "student-cached-int8": _Entry(
+        "student, cached",
+        partial(_cached_student, precision="int8"),
+        "the same; weights and values are bytes, as above",
+    ),
     "common-neighbors": _Entry("heuristic", _common, "how many nodes both ends are linked to; no model", exact=True),
     "resource-allocation": _Entry(
         "heuristic", _resources, "the sum of 1 / degree over nodes that both ends are linked to; no model", exact=True

@@ -94,19 +94,18 @@ def measure(
     return tuple(timed)
 
 
-def to_rows(timed: Timed, reference: str, rng: torch.Generator) -> Iterator[LatencyRow]:
+def to_rows(timed: Timed, reference: str) -> Iterator[LatencyRow]:
     """A row for each method.
 
     Args:
         timed: one regime and size.
         reference: the method that the others are compared with; a table without it has no ratios.
-        rng: of the bootstrap, on the CPU.
     """
     against = timed.answers.get(reference)
     for method, answers in timed.answers.items():
         low = high = None
         if against is not None and method != reference:
-            _, low, high = ratio(against.seconds, answers.seconds, rng)
+            _, low, high = ratio(against.seconds, answers.seconds)
         ascending = answers.seconds.flatten().sort().values
         yield LatencyRow(
             method=method,

@@ -6,6 +6,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from llp_core.sampling import generator
+
 _DRAWS = 1000
 """Of the bootstrap."""
 _VALUES_AT_ONCE = 1 << 22
@@ -25,18 +27,17 @@ def percentile(ascending: Tensor, share: float) -> float:
     return float(ascending[_rank(ascending.numel(), share)])
 
 
-def ratio(slower: Tensor, faster: Tensor, rng: torch.Generator) -> Interval:
+def ratio(slower: Tensor, faster: Tensor) -> Interval:
     """How many times faster the median of `faster` is, with a 95 % bootstrap interval (percentiles of 1,000 draws).
 
     What is drawn anew are rounds: both answered the same requests in a round, one right after the other, so a drift
-    of the machine moves both sides of a draw alike.
+    of the machine moves both sides of a draw alike. All ratios of as many rounds have the same draws.
 
     Args:
         slower: seconds, float64 [R, n], of n requests in each of R rounds.
         faster: seconds, float64 [R, m], of the same rounds.
-        rng: of the draws, on the CPU.
     """
-    rounds = slower.shape[0]
+    rounds, rng = slower.shape[0], generator(0, "bootstrap")
     at_once = max(1, _VALUES_AT_ONCE // max(slower.numel(), faster.numel()))
     drawn = []
     for chosen in torch.split(torch.randint(rounds, (_DRAWS, rounds), generator=rng), at_once):

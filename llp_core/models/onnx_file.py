@@ -18,6 +18,8 @@ from llp_core.store import atomic_file
 Precision = Literal["float32", "bfloat16"] | Rounding
 """Of the products; `Rounding` is int8."""
 Part = Literal["pairs", "encoder", "decoder"]
+Given = Literal["float32", "bytes", "mapped"]
+"""How features go in: as they are, as bytes of an int8 precision, or as what the first layer makes of them."""
 OPSET, IR_VERSION = 21, 10
 """What the file asks of a runtime; those of 2024 on have it."""
 _MOST_BIAS = 2.0**30
@@ -80,7 +82,7 @@ class _Builder:
         One step for all columns, not one for each: in ONNX Runtime a pair then takes a quarter less time.
         """
         own = max(np.abs(weight).max() / 127, np.abs(bias).max() / (step * _MOST_BIAS), np.finfo(np.float32).tiny)
-        product = own * step
+        product = max(own * step, np.finfo(np.float32).tiny)
         return (
             self._whole_numbers(np.round(weight / own).astype(np.int8), own),
             self._whole_numbers(np.round(bias / product).astype(np.int32), product),
@@ -113,23 +115,23 @@ class _Student:
         self._bfloat16 = precision == "bfloat16"
         self._rounding = precision if isinstance(precision, Rounding) else None
 
-    def features(self, name: str, in_bytes: bool) -> _Value:
-        """The features that go in, float32, or bytes where they are rounded already."""
-        scale = self._rounding and self._rounding.features
-        return _Value(name, scale) if in_bytes else self.builder.rounded(name, scale)
-
     def representations(self, name: str) -> _Value:
         """Representations that go in; where products are int8, they are bytes."""
         return _Value(name, self._rounding and self._rounding.layers[-1])
 
-    def encoder(self, x: _Value) -> _Value:
+    def encoder(self, features: str, given: Given) -> _Value:
         """Representations of rows of features."""
-        for number, layer in enumerate(self._model.encoder.layers):
+        first, *others = self._model.encoder.layers
+        *scales, last = self._rounding.layers if self._rounding else (None,) * self._model.spec.layers
+        product = features
+        if given != "mapped":
+            scale = self._rounding and self._rounding.features
+            x = _Value(features, scale) if given == "bytes" else self.builder.rounded(features, scale)
+            product = self.builder.linear(x, first, self._bfloat16)
+        for layer, scale in zip(others, scales, strict=True):
+            x = self.builder.rounded(self.builder.add("Relu", product), scale)
             product = self.builder.linear(x, layer, self._bfloat16)
-            if number < self._model.spec.layers - 1:
-                product = self.builder.add("Relu", product)
-            x = self.builder.rounded(product, self._rounding and self._rounding.layers[number])
-        return x
+        return self.builder.rounded(product, last)
 
     def decoder(self, first: _Value, second: _Value) -> str:
         """Scores of pairs of representations, float32; the last product, with a single column, is never bfloat16."""
@@ -143,7 +145,7 @@ class _Student:
 
 
 def onnx_model(
-    model: LinkModel, precision: Precision = "float32", part: Part = "pairs", byte_features: bool = False
+    model: LinkModel, precision: Precision = "float32", part: Part = "pairs", given: Given = "float32"
 ) -> onnx.ModelProto:
     """The student, or a part of it, as an ONNX model that passes the checker.
 
@@ -156,7 +158,7 @@ def onnx_model(
             encoder: `features` [M, F]; `representations` [M, D].
             decoder: `first` and `second` [B, D], representations of the ends of B pairs; `scores` [B].
             All are float32, but representations in int8 are uint8.
-        byte_features: `features` are uint8, by the scale of an int8 precision.
+        given: how `features` go in: float32, uint8, or float32 [.., D] after the first layer, before its ReLU.
 
     Raises:
         InputError: the model passes messages over a graph.
@@ -167,14 +169,15 @@ def onnx_model(
     builder = student.builder
     float32, uint8 = TensorProto.FLOAT, TensorProto.UINT8
     kept = uint8 if isinstance(precision, Rounding) else float32
-    inputs = [_declared("features", uint8 if byte_features else float32, "rows", model.spec.features)]
+    columns = width if given == "mapped" else model.spec.features
+    inputs = [_declared("features", uint8 if given == "bytes" else float32, "rows", columns)]
     output = _declared("scores", float32, "pairs")
     if part == "pairs":
-        encoded = student.encoder(student.features("features", byte_features))
+        encoded = student.encoder("features", given)
         ends = builder.add("Split", encoded.name, outputs=2, axis=0, num_outputs=2)
         made = student.decoder(encoded._replace(name=ends), encoded._replace(name=f"{ends}_1"))
     elif part == "encoder":
-        made = student.encoder(student.features("features", byte_features)).name
+        made = student.encoder("features", given).name
         output = _declared("representations", kept, "rows", width)
     else:
         inputs = [_declared(name, kept, "pairs", width) for name in ("first", "second")]

@@ -1,5 +1,6 @@
 """Which 8 bits a student's values become: scales, found on nodes and pairs of the graph that it serves."""
 
+import math
 from typing import NamedTuple, Self
 
 import numpy as np
@@ -7,6 +8,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from llp_core.errors import InputError
 from llp_core.graph import CSR
 from llp_core.models.features import NodeFeatures
 from llp_core.models.link_model import LinkModel
@@ -32,8 +34,14 @@ class Scale(NamedTuple):
 
     @classmethod
     def over(cls, values: Tensor) -> Self:
-        """The finest that cuts off none of these values, [...], and has a byte for 0."""
+        """The finest that cuts off none of these values, [...], and has a byte for 0.
+
+        Raises:
+            InputError: a value is not finite.
+        """
         low, high = (float(bound) for bound in values.aminmax()) if values.numel() else (0.0, 0.0)
+        if not (math.isfinite(low) and math.isfinite(high)):
+            raise InputError("the student's values on this graph are not finite: they have no scale in int8.")
         low, high = min(low, 0.0), max(high, 0.0)
         # A step of a value so small that its reciprocal has no float32 would leave every value at 0 or 255.
         step = max((high - low) / 255, float(np.finfo(np.float32).tiny)) if high > low else 1.0
@@ -66,7 +74,7 @@ class Rounding(NamedTuple):
 
 @torch.inference_mode()
 def find_rounding(model: LinkModel, features: NodeFeatures, graph: CSR) -> Rounding:
-    """Scales that cut off nothing of 2,048 linked pairs and 2,048 pairs of any nodes (min-max calibration).
+    """Scales that cut off no feature, and nothing of 2,048 linked and 2,048 other pairs (min-max calibration).
 
     Pairs that are linked have larger products than others; scales of any pairs alone would cut off the best scores.
 
@@ -74,6 +82,9 @@ def find_rounding(model: LinkModel, features: NodeFeatures, graph: CSR) -> Round
         model: an MLP on the CPU, in evaluation mode.
         features: of N nodes, on the CPU.
         graph: neighbours of every node, on the CPU; without an edge, any pairs alone are looked at.
+
+    Raises:
+        InputError: a value is not finite.
     """
     rng = generator(0, "rounding")
     pairs = torch.randint(features.num_nodes, (2, _PAIRS), generator=rng)
@@ -81,9 +92,8 @@ def find_rounding(model: LinkModel, features: NodeFeatures, graph: CSR) -> Round
         edges = torch.randint(len(graph.neighbors), (_PAIRS,), generator=rng)
         ends = torch.searchsorted(graph.offsets, edges, right=True) - 1, graph.neighbors[edges]
         pairs = torch.cat((torch.stack(ends), pairs), dim=1)
-    rows = features.rows(pairs.flatten())
-    values = rows.matrix.values() if rows.matrix.layout == torch.sparse_csr else rows.matrix
-    scales, x = [Scale.over(values)], model.encoder.layers[0](rows)
+    values = features.matrix.values() if features.matrix.layout == torch.sparse_csr else features.matrix
+    scales, x = [Scale.over(values)], model.encoder.layers[0](features.rows(pairs.flatten()))
     for layer in model.encoder.layers[1:]:
         scales.append(Scale.over(x.relu_()))
         x = layer(x)

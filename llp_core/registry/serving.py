@@ -5,13 +5,17 @@ from pathlib import Path
 from torch import Tensor
 
 from llp_core import paths
-from llp_core.config import Params
+from llp_core.config import Params, load_params
 from llp_core.datasets.columns import FeatureEncoder
 from llp_core.datasets.files import ids_of, read_nodes
 from llp_core.errors import InputError
+from llp_core.graph import csr
+from llp_core.models import LinkModel, NodeFeatures
+from llp_core.models.rounding import Rounding, find_rounding
 from llp_core.names import Setting
 from llp_core.registry.records import ENCODER, ModelVersion
-from llp_core.registry.versions import open_version, served_method, version_folder
+from llp_core.registry.versions import open_version, read_version, served_method, version_folder
+from llp_core.store import load
 from llp_core.types import Graph
 
 
@@ -58,3 +62,19 @@ def features_for(root: Path, version: ModelVersion, params: Params, graph: Graph
             f"{graph.features.shape[1]}. {advice}"
         )
     return graph.features
+
+
+def rounding_for(root: Path, number: int, model: LinkModel) -> Rounding:
+    """How the values of a version's student become bytes, by scales found on the project's graph.
+
+    Args:
+        root: the project's folder.
+        number: of the version.
+        model: its student, on the CPU.
+
+    Raises:
+        InputError: there is no graph, it and the version do not fit each other, or a value is not finite.
+    """
+    graph = load(Graph, root / paths.GRAPH)
+    features = features_for(root, read_version(root, number), load_params(root / paths.PARAMS), graph)
+    return find_rounding(model, NodeFeatures.of(features), csr(graph.edges, graph.num_nodes))

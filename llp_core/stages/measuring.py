@@ -51,7 +51,7 @@ def latency(params: Params, setting: Setting) -> None:
     pairs = torch.cat((split.test_edges, split.test_negatives), dim=1)
     rng = generator(params.run.seed, "latency")
     timed = measure(scorers, split.num_nodes, pairs, params.latency, device, params.run.threads, rng)
-    rows = tuple(row for one in timed for row in to_rows(one, TEACHER, rng))
+    rows = tuple(row for one in timed for row in to_rows(one, TEACHER))
     table = LatencyTable(setting=setting, device=device_name(device), threads=params.run.threads, rows=rows)
     line = to_json_line(table)
     made = {"stage": "latency", "setting": setting, "latency": params.latency.model_dump(mode="json")}

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from llp_core.errors import InputError
 from llp_core.graph import csr
 from llp_core.models import LinkModel, ModelSpec, NodeFeatures
 from llp_core.models.rounding import Scale, find_rounding
@@ -29,6 +30,12 @@ def test_values_without_a_spread(values: list[float]) -> None:
     assert scale.step > 0
     assert scale.zero_point == 0
     assert (scale.to_bytes(np.zeros((2, 3), dtype=np.float32)) == 0).all()
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_value_that_is_not_finite_is_refused(value: float) -> None:
+    with pytest.raises(InputError, match="are not finite: they have no scale in int8"):
+        Scale.over(torch.tensor([0.0, value]))
 
 
 def test_what_lies_beyond_is_cut_off() -> None:
@@ -70,3 +77,4 @@ def test_linked_pairs_are_looked_at() -> None:
     alone = find_rounding(model, NodeFeatures(matrix), csr(torch.empty(2, 0, dtype=torch.int64), 100_000))
     assert linked.product.step == pytest.approx(101**2 / 255)
     assert alone.product.step == pytest.approx(2**2 / 255)
+    assert alone.features == Scale.over(matrix)  # of every node
