@@ -149,8 +149,8 @@ def export(
     """Write the served student of a version as one ONNX file, which scores node pairs from their features.
 
     Its input `features`, float32 [2B, F], holds rows of the first nodes of B pairs, then of the second nodes in the
-    same order; its output `scores`, float32 [B], ranks them. In int8 its values are bytes, by scales found on pairs of
-    the project's graph.
+    same order; its output `scores`, float32 [B], ranks them. In int8 its values are bytes, by scales found on the
+    project's graph.
 
     For example:
 

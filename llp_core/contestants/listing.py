@@ -3,31 +3,23 @@
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
-from torch import Tensor, nn
 
-from llp_core.contestants.gnn import CachedScorer, GraphScorer
+from llp_core.contestants.gnn import GraphScorer
 from llp_core.contestants.heuristics import CommonNeighbors
-from llp_core.contestants.products import Float32Linear, Int8Linear, with_products
+from llp_core.contestants.products import Int8Linear
 from llp_core.contestants.pruning import prune
 from llp_core.contestants.recorded import RecordedScorer
+from llp_core.contestants.setup import CannotRun, PrecisionName, Setup
 from llp_core.contestants.torch_student import CompiledStudent, TorchStudent, why_not_compiled
-from llp_core.errors import InputError
 from llp_core.graph import CSR
 from llp_core.latency import Scorer
 from llp_core.machine import reuse_memory
 from llp_core.models import LinkModel, NodeFeatures
-from llp_core.models.layers import Linear
-from llp_core.models.rounding import find_rounding
 from llp_core.sampling import generator
 
-if TYPE_CHECKING:  # ONNX is loaded where it is asked for: the stages use this package without it
-    from llp_core.contestants.runtimes import Runtime
-    from llp_core.models.onnx_file import Precision
-
-_Precision = Literal["float32", "bfloat16", "int8"]
 Family = Literal["GNN", "GNN in PyG", "accelerated GNN", "GNN, cached", "student", "student, cached", "heuristic"]
 FANOUTS = ((15, 10, 5), (10, 5, 3), (5, 3, 2))
 """Most neighbours drawn of a node, hop by hop from the request's nodes outwards. A layer beyond draws as the last."""
@@ -53,68 +45,18 @@ class Contestant:
     exact: bool
 
 
-class CannotRun(Exception):
-    """This contestant cannot run here; the message says why."""
-
-
-class _Setup(NamedTuple):
-    teacher: LinkModel
-    tune: Callable[[LinkModel], object]
-    student: LinkModel
-    features: NodeFeatures
-    graph: CSR
-    device: torch.device
-    threads: int
-
-    def require_cpu(self, what: str) -> None:
-        if self.device.type != "cpu":
-            raise CannotRun(f"{what} runs on CPUs alone")
-
-    def graph_scorer(
-        self, model: LinkModel, fanouts: tuple[int, ...] | None = None, rng: torch.Generator | None = None
-    ) -> GraphScorer:
-        """A GNN with the fastest float32 products there are here."""
-        if self.device.type == "cpu" and torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
-            model = self.with_products(model, Float32Linear)
-        return GraphScorer(model, self.features, self.graph, fanouts, rng)
-
-    def cached_scorer(self, model: LinkModel, representations: Tensor) -> Scorer:
-        """Decodes by PyTorch, on a GPU as recorded."""
-        scorer = CachedScorer(model, representations)
-        return scorer if self.device.type == "cpu" else RecordedScorer(scorer)
-
-    def with_products(self, model: LinkModel, made: Callable[[Linear], nn.Module]) -> LinkModel:
-        """See `llp_core.contestants.products.with_products`."""
-        return with_products(model, made, self.features.matrix.layout == torch.sparse_csr)
-
-    def precision(self, name: _Precision) -> "Precision":
-        """In int8 by scales of this student, features and graph."""
-        if name != "int8":
-            return name
-        try:
-            return find_rounding(self.student, self.features, self.graph)
-        except InputError as error:
-            raise CannotRun(str(error)) from None
-
-    def onnx_student(self, precision: _Precision, runtime: "Runtime") -> Scorer:
-        """The student, from features, in a runtime of ONNX."""
-        from llp_core.contestants.onnx_student import OnnxStudent
-
-        return OnnxStudent(self.student, self.features, self.precision(precision), runtime, self.threads)
-
-
 class _Entry(NamedTuple):
     family: Family
-    make: Callable[[_Setup], Scorer]
+    make: Callable[[Setup], Scorer]
     note: str
     exact: bool = False
 
 
-def _gnn(setup: _Setup) -> Scorer:
+def _gnn(setup: Setup) -> Scorer:
     return setup.graph_scorer(setup.teacher)
 
 
-def _pyg(setup: _Setup) -> Scorer:
+def _pyg(setup: Setup) -> Scorer:
     from llp_core.contestants.pyg import PyGScorer  # the library takes a second to load
 
     try:
@@ -123,14 +65,14 @@ def _pyg(setup: _Setup) -> Scorer:
         raise CannotRun(str(error)) from None
 
 
-def _sampled(setup: _Setup, fanouts: tuple[int, ...]) -> Scorer:
+def _sampled(setup: Setup, fanouts: tuple[int, ...]) -> Scorer:
     layers = setup.teacher.spec.layers
     cut = (fanouts + fanouts[-1:] * layers)[:layers]
     rng = generator(0, "contestants", *fanouts, device=setup.device)
     return setup.graph_scorer(setup.teacher, cut, rng)
 
 
-def _pruned(setup: _Setup) -> Scorer:
+def _pruned(setup: Setup) -> Scorer:
     if setup.teacher.spec.hidden == 1:
         raise CannotRun("a model of one channel has no half")
     half = prune(setup.teacher)
@@ -138,7 +80,7 @@ def _pruned(setup: _Setup) -> Scorer:
     return setup.graph_scorer(half)
 
 
-def _int8(setup: _Setup) -> Scorer:
+def _int8(setup: Setup) -> Scorer:
     setup.require_cpu("int8 in PyTorch, by oneDNN,")
     try:
         model = setup.with_products(setup.teacher, Int8Linear)
@@ -149,24 +91,24 @@ def _int8(setup: _Setup) -> Scorer:
     return GraphScorer(model, setup.features, setup.graph)
 
 
-def _cached(setup: _Setup) -> Scorer:
+def _cached(setup: Setup) -> Scorer:
     with torch.inference_mode():
         scorer = setup.graph_scorer(setup.teacher)
         return setup.cached_scorer(scorer.model, scorer.encode_all())
 
 
-def _student(setup: _Setup, dtype: torch.dtype) -> Scorer:
+def _student(setup: Setup, dtype: torch.dtype) -> Scorer:
     return TorchStudent(setup.student, setup.features, dtype)
 
 
-def _compiled(setup: _Setup) -> Scorer:
+def _compiled(setup: Setup) -> Scorer:
     reason = why_not_compiled(setup.device)
     if reason is not None:
         raise CannotRun(reason)
     return CompiledStudent(setup.student, setup.features)
 
 
-def _recorded(setup: _Setup) -> Scorer:
+def _recorded(setup: Setup) -> Scorer:
     if setup.device.type != "cuda":
         raise CannotRun("CUDA graphs run on GPUs of NVIDIA alone")
     if setup.features.matrix.layout == torch.sparse_csr:
@@ -176,29 +118,21 @@ def _recorded(setup: _Setup) -> Scorer:
     return RecordedScorer(TorchStudent(setup.student, setup.features))
 
 
-def _onnx(setup: _Setup, precision: _Precision) -> Scorer:
+def _onnx(setup: Setup, precision: PrecisionName) -> Scorer:
     setup.require_cpu("ONNX Runtime, as it is installed here,")
-    from onnxruntime.capi.onnxruntime_pybind11_state import NotImplemented as NoKernel
-
     from llp_core.contestants.runtimes import onnx_runtime
 
-    try:
-        return setup.onnx_student(precision, onnx_runtime)
-    except NoKernel as error:
-        raise CannotRun(f"ONNX Runtime has no kernel in {precision} for this processor: {error}") from None
+    return setup.onnx_student(precision, onnx_runtime)
 
 
-def _openvino(setup: _Setup, precision: _Precision) -> Scorer:
+def _openvino(setup: Setup, precision: PrecisionName) -> Scorer:
     setup.require_cpu("OpenVINO, as it is used here,")
     from llp_core.contestants.runtimes import openvino
 
-    try:
-        return setup.onnx_student(precision, openvino)
-    except ImportError as error:
-        raise CannotRun(f"OpenVINO is not installed: {error}; it comes with pip install 'llp[openvino]'") from None
+    return setup.onnx_student(precision, openvino)
 
 
-def _cached_student(setup: _Setup, precision: _Precision) -> Scorer:
+def _cached_student(setup: Setup, precision: PrecisionName) -> Scorer:
     if precision != "float32":
         setup.require_cpu("ONNX Runtime, as it is installed here,")
     with torch.inference_mode():
@@ -211,11 +145,11 @@ def _cached_student(setup: _Setup, precision: _Precision) -> Scorer:
     return CachedOnnxStudent(setup.student, representations, setup.precision(precision), onnx_runtime, setup.threads)
 
 
-def _common(setup: _Setup) -> Scorer:
+def _common(setup: Setup) -> Scorer:
     return CommonNeighbors.counted(setup.graph)
 
 
-def _resources(setup: _Setup) -> Scorer:
+def _resources(setup: Setup) -> Scorer:
     return CommonNeighbors.by_resources(setup.graph)
 
 
@@ -320,7 +254,7 @@ def contestants(
         names: of those wanted; the others are not made.
     """
     reuse_memory()
-    setup = _Setup(teacher, tune, student, features, graph, device, threads)
+    setup = Setup(teacher, tune, student, features, graph, device, threads)
     for name, entry in _ENTRIES.items():
         if name not in names:
             continue

@@ -7,6 +7,9 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 import onnxruntime
+from onnxruntime.capi.onnxruntime_pybind11_state import NotImplemented as NoKernel
+
+from llp_core.contestants.setup import CannotRun
 
 Values = npt.NDArray[Any]
 
@@ -25,7 +28,7 @@ def onnx_runtime(model: bytes, threads: int) -> Program:
     """By ONNX Runtime, whose calls take least. Its threads sleep when the answer is there.
 
     Raises:
-        onnxruntime.capi.onnxruntime_pybind11_state.NotImplemented: it has no kernels for the model's precision.
+        CannotRun: it has no kernel for the model's precision.
     """
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
@@ -33,7 +36,10 @@ def onnx_runtime(model: bytes, threads: int) -> Program:
     options.log_severity_level = 3
     # Threads that wait for the next request would take the time of whoever runs meanwhile.
     options.add_session_config_entry("session.force_spinning_stop", "1")
-    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    try:
+        session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    except NoKernel as error:
+        raise CannotRun(f"ONNX Runtime has no such kernel for this processor: {error}") from None
     outputs = [session.get_outputs()[0].name]
 
     def run(**inputs: Values) -> Values:
@@ -46,12 +52,14 @@ def openvino(model: bytes, threads: int) -> Program:
     """By OpenVINO, whose int8 products are faster than ONNX Runtime's, and its calls slower.
 
     Raises:
-        ImportError: it is not installed.
+        CannotRun: it is not installed.
     """
     # It tells its makers each time that it is loaded, unless the package that does so is missing.
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
-    import openvino as ov
-
+    try:
+        import openvino as ov
+    except ImportError as error:
+        raise CannotRun(f"OpenVINO is not installed: {error}; it comes with pip install 'llp[openvino]'") from None
     options = {
         "INFERENCE_NUM_THREADS": threads,
         "NUM_STREAMS": 1,

@@ -145,6 +145,20 @@ def test_without_openvino_the_reason_is_given(
     assert "pip install 'llp[openvino]'" in found["student-openvino-int8"].note
 
 
+def test_a_student_whose_values_are_not_finite_cannot_be_rounded(
+    make_model: MakeModel, node_features: NodeFeatures, heavy_graph: CSR
+) -> None:
+    student = make_model("mlp")
+    with torch.no_grad():
+        student.decoder.out.bias.fill_(float("inf"))
+        student.encoder.layers[0].bias.fill_(float("inf"))
+    names = ("student-onnx-int8", "student-openvino-int8", "student-cached-int8")
+    made = contestants(make_model("sage"), student, node_features, heavy_graph, CPU, 1, lambda changed: None, names)
+    for one in made:
+        assert one.scorer is None
+        assert "cannot run here: the student's values on this graph are not finite" in one.note
+
+
 def test_a_model_of_one_channel_cannot_be_pruned(
     make_model: MakeModel, node_features: NodeFeatures, heavy_graph: CSR
 ) -> None:

@@ -13,9 +13,11 @@ import torch
 from contestant_models import MakeModel
 from onnx import TensorProto
 from onnx.reference import ReferenceEvaluator
+from onnxruntime.capi.onnxruntime_pybind11_state import NotImplemented as NoKernel
 
 from llp_core.contestants.onnx_student import OnnxStudent
 from llp_core.contestants.runtimes import onnx_runtime, openvino
+from llp_core.contestants.setup import CannotRun
 from llp_core.errors import InputError
 from llp_core.graph import CSR, csr
 from llp_core.models import NodeFeatures
@@ -154,6 +156,17 @@ def test_bfloat16_by_the_reference_of_onnx(make_model: MakeModel, dense: torch.T
     )
     assert np.corrcoef(exact, rounded)[0, 1] > 0.99
     assert not np.array_equal(exact, rounded)
+
+
+def test_a_precision_that_onnx_runtime_has_no_kernel_for(
+    make_model: MakeModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unable(*args: object, **kwargs: object) -> None:
+        raise NoKernel("Could not find an implementation for Gemm(13)")
+
+    monkeypatch.setattr(onnxruntime, "InferenceSession", unable)
+    with pytest.raises(CannotRun, match=r"ONNX Runtime has no such kernel for this processor: Could not find .* Gemm"):
+        onnx_runtime(onnx_model(make_model("mlp"), "bfloat16").SerializeToString(), 1)
 
 
 def test_a_gnn_is_refused(make_model: MakeModel, tmp_path: Path) -> None:
