@@ -23,9 +23,10 @@ from llp_core.search.phases import InnerSplits, _result
 from llp_core.search.problem import FINER, Problem, inner_graph, inner_shares
 from llp_core.search.scoring import Job, locked, score
 from llp_core.search.spaces import clipped, flat, nested, rounded, value_of, widened, with_values
-from llp_core.search.trials import Study, open_storage
-from llp_core.search.workers import Workers
+from llp_core.search.trials import BEFORE_PRUNING, Study, open_storage
+from llp_core.search.workers import Validation, Workers
 from llp_core.splits import make_split
+from llp_core.store import read_json
 from llp_core.types import Graph, LinkSplit
 
 NODES = 200
@@ -277,6 +278,27 @@ class TestGoingOn:
         assert set(optuna.get_all_study_names(open_storage(path))) == {"one", "two"}
 
 
+class TestPruning:
+    def test_with_one_inner_split_a_training_below_the_median_ends(
+        self, graph: Graph, quick: Params, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(phases, "MANY_EDGES", 100)
+        longer = with_values(quick, {"student.max_epochs": 30, "student.patience": 30})
+        found = search(graph, split_of(graph, quick), longer, 14, tmp_path, phases=(MODEL,), workers=1)
+        trials = found.phases[0].trials
+        pruned = [trial["trial"] for trial in trials if trial["state"] == "pruned"]
+        assert pruned
+        assert min(pruned) >= BEFORE_PRUNING
+        assert all((trial["score"] is None) == (trial["trial"] in pruned) for trial in trials)
+        study = optuna.load_study(study_name=None, storage=open_storage(tmp_path / "trials.journal"))
+        steps = [sorted(trial.intermediate_values) for trial in study.trials]
+        assert all(10 <= steps[number][-1] <= 30 for number in pruned)  # a third of the epochs goes before
+        assert min(steps[number][-1] for number in pruned) < 30
+        assert all(steps[trial["trial"]] == [5, 10, 15, 20, 25, 30] for trial in trials if trial["score"] is not None)
+        on_own = [path for path in (tmp_path / "scores").iterdir() if read_json(path)["seeds"] == found.seeds[0]]
+        assert len(on_own) == len(trials) - len(pruned)
+
+
 class TestWorkers:
     def test_failures_are_told_and_a_dead_process_is_replaced(
         self, graph: Graph, quick: Params, tmp_path: Path
@@ -305,6 +327,28 @@ class TestWorkers:
             assert isinstance(value, float)
         assert not process.is_alive()
 
+    def test_a_watched_job_waits_at_each_validation_and_may_be_ended(
+        self, graph: Graph, quick: Params, tmp_path: Path
+    ) -> None:
+        Problem.of(graph, split_of(graph, quick), quick.split, (0, 1)).write(tmp_path / "problem")
+        longer = with_values(quick, {"student.max_epochs": 10, "student.patience": 10})
+        with Workers(1, tmp_path, threads=1) as workers:
+            workers.submit(3, Job(longer, "label", 0, watched=True))
+            key, told = workers.wait()
+            assert (key, told) == (3, Validation(5, told.score))
+            assert 0 < told.score < 1
+            assert workers.idle == 0
+            workers.answer(3, go_on=True)
+            assert workers.wait()[1].epochs == 10
+            workers.answer(3, go_on=False)
+            assert workers.idle == 1
+            workers.submit(4, Job(quick, "label", 0))
+            key, value = workers.wait()
+            assert key == 4
+            assert isinstance(value, float)
+        (written,) = (tmp_path / "scores").iterdir()
+        assert read_json(written)["score"] == value
+
     def test_a_problem_that_cannot_be_read_is_told(self, quick: Params, tmp_path: Path) -> None:
         with Workers(1, tmp_path, threads=1) as workers:
             workers.submit(0, Job(quick, "label", 0))
@@ -314,12 +358,9 @@ class TestWorkers:
     def test_settings_in_use_that_cannot_be_scored_end_the_search(
         self, graph: Graph, quick: Params, tmp_path: Path
     ) -> None:
-        narrow = with_values(quick, {"student.hidden": 4})
-        phase = next(phase for phase in PHASES if phase.name == "logit")
-        with pytest.raises(
-            LLPError, match=r"logit: the settings in use now could not be scored: .*student.hidden is 4"
-        ):
-            search(graph, split_of(graph, quick), narrow, 1, tmp_path, phases=(phase,), workers=1)
+        wild = with_values(quick, {"student.learning_rate": 1e30})
+        with pytest.raises(LLPError, match=r"model: the settings in use now could not be scored: .* diverged in epoch"):
+            search(graph, split_of(graph, quick), wild, 1, tmp_path, phases=(MODEL,), workers=1)
 
     def test_a_student_of_other_layers_than_its_teachers_starts_without_its_encoder(
         self, graph: Graph, quick: Params, tmp_path: Path
@@ -332,6 +373,19 @@ class TestWorkers:
         assert {trial["state"] for trial in (*distillation.trials, *weight.trials)} == {"complete"}
         assert {trial["student.start"] for trial in distillation.trials} <= {"fresh", "decoder"}
         assert found.values["student"]["start"] in ("fresh", "decoder")
+
+    def test_layers_that_are_searched_without_distillation_bring_first_weights_that_fit(
+        self, graph: Graph, quick: Params, tmp_path: Path
+    ) -> None:
+        start = with_values(quick, {"student.start": "teacher"})
+        deeper = Phase("model", "label", (), {"student.layers": IntDistribution(3, 3)})
+        logit = dataclasses.replace(next(phase for phase in PHASES if phase.name == "logit"), after=("model",))
+        used = quick.tuned.model_dump()
+        used["production"]["student"] = {"layers": 3}
+        params = start.model_copy(update={"tuned": type(quick.tuned).model_validate(used)})
+        found = search(graph, split_of(graph, quick), params, 2, tmp_path, phases=(deeper, logit), workers=1)
+        assert {trial["state"] for trial in found.phases[1].trials} == {"complete"}
+        assert found.values["student"] == {**found.values["student"], "layers": 3, "start": "decoder"}
 
     def test_a_student_of_another_width_than_its_teachers_starts_fresh_and_matches_no_representations(
         self, graph: Graph, quick: Params, tmp_path: Path

@@ -19,6 +19,7 @@ from llp_core.search.problem import Problem
 from llp_core.search.scoring import relevant_settings
 from llp_core.search.spaces import (
     PHASES,
+    START,
     Phase,
     Values,
     clipped,
@@ -64,8 +65,8 @@ class PhaseResult:
 
     Attributes:
         phase: what was searched.
-        trials: one row a trial in order: number, state, score (None where it failed), and its settings. These scores
-            are of the inner splits that the search was made on.
+        trials: one row a trial in order: number, state, score (None where it failed or was pruned), and its settings.
+            These scores are of the inner splits that the search was made on.
         values: `section.key` -> value to use from now on.
         score: of those.
         current: of the settings before the search.
@@ -187,13 +188,22 @@ class _Search:
         results: dict[str, PhaseResult] = {}
         for phase in phases:
             before = [results[name] for name in phase.after if name in results]
-            fixed = with_values(self.params, _together(kept, before))
+            fixed = with_values(self.params, self._together(kept, before))
             results[phase.name] = self._phase(phase, fixed, phase.trials(trials))
-        chosen = _together(kept, results.values())
+        chosen = self._together(kept, results.values())
         changed = {key: value for key, value in chosen.items() if value != value_of(self.params, key)}
         seeds = self.problem.seeds
         own = self.splits.trials
         return Found(nested(changed), tuple(results.values()), seeds[:own], seeds[own:])
+
+    def _together(self, values: Values, results: Iterable[PhaseResult]) -> dict[str, Any]:
+        """Values, and those of phases, with first weights that the student can take over from its teacher."""
+        together = dict(values)
+        for result in results:
+            together |= result.values
+        both = with_values(self.params, together)
+        start = {"student.start": both.student.start}
+        return together | clipped(possible(START, both), start)
 
     def _phase(self, phase: Phase, fixed: Params, trials: int) -> PhaseResult:
         untuned = {key: value_of(self.params, key) for key in phase.space}
@@ -222,14 +232,6 @@ class _Search:
         ranges = {key: repr(allowed) for key, allowed in space.items()}
         problem = {"settings": settings, "space": ranges, **self.problem.about}
         return f"{phase.name}-{fingerprint(problem, self.problem.tensors)[:12]}"
-
-
-def _together(values: Values, results: Iterable[PhaseResult]) -> dict[str, Any]:
-    """Values, and those of phases."""
-    together = dict(values)
-    for result in results:
-        together |= result.values
-    return together
 
 
 def _result(
@@ -268,6 +270,6 @@ def _row(study: Study, trial: FrozenTrial) -> dict[str, Any]:
     return {
         "trial": trial.number,
         "state": trial.state.name.lower(),
-        "score": trial.value,
+        "score": trial.value if trial.state == TrialState.COMPLETE else None,
         **study.settings(trial),
     }

@@ -16,6 +16,7 @@ from llp_core.search.spaces import Scored
 from llp_core.splits import training_graph
 from llp_core.store import new_folder, read_json, write_json
 from llp_core.training.checkpoint import fingerprint
+from llp_core.training.loop import Watch
 from llp_core.training.runs import Lessons, best_of, resolve_device, teach, train_student, train_teachers
 from llp_core.types import LinkSplit, TrainingGraph
 
@@ -28,11 +29,13 @@ class Job:
         params: settings of run, teacher, contexts and student.
         method: of the model whose score is asked.
         number: of the inner split, from 0.
+        watched: whether the process that submits it is told of each validation, and may end it then.
     """
 
     params: Params
     method: Scored
     number: int
+    watched: bool = False
 
 
 def relevant_settings(params: Params, method: Scored) -> dict[str, Any]:
@@ -46,7 +49,7 @@ def relevant_settings(params: Params, method: Scored) -> dict[str, Any]:
     return values
 
 
-def score(problem: Problem, job: Job, folder: Path, workspace: Path) -> float:
+def score(problem: Problem, job: Job, folder: Path, workspace: Path, watch: Watch | None = None) -> float:
     """The mean of Hits@10, 20, 30 and 50 on the inner test edges, in percent (see `llp_core.search.problem.FINER`).
 
     Args:
@@ -54,13 +57,14 @@ def score(problem: Problem, job: Job, folder: Path, workspace: Path) -> float:
         job: what to score.
         folder: of the search: keeps scores and teachers, so that the same job is done once.
         workspace: for states of trainings under way; of this process alone.
+        watch: told of the validations of the model that is scored, unless its score is kept already.
     """
     settings = {"method": job.method, **_about(problem, job.number)}
     settings["settings"] = relevant_settings(job.params, job.method)
     path = folder / "scores" / f"{fingerprint(settings, problem.tensors)}.json"
     if path.exists():
         return float(read_json(path)["score"])
-    value = _score(problem, job, folder, workspace)
+    value = _score(problem, job, folder, workspace, watch)
     write_json(path, {**settings, "score": value})
     shutil.rmtree(workspace, ignore_errors=True)
     return value
@@ -71,21 +75,21 @@ def _about(problem: Problem, number: int) -> dict[str, Any]:
     return {**problem.about, "seeds": problem.seeds[number]}
 
 
-def _score(problem: Problem, job: Job, folder: Path, workspace: Path) -> float:
+def _score(problem: Problem, job: Job, folder: Path, workspace: Path, watch: Watch | None) -> float:
     split = problem.splits[job.number]
     run = job.params.run.model_copy(update={"seed": problem.seeds[job.number]})
     training = training_graph(split, problem.graph.features)
     params = job.params.model_copy(update={"run": run})
     if job.method == "teacher":
-        model = _train_teacher(training, params, workspace)
+        model = _train_teacher(training, params, workspace, watch)
     else:
         lessons = _lessons(problem, params, job.number, training, folder) if is_taught(job.method) else None
-        model = train_student(training, job.method, lessons, params.student, run, workspace).model
+        model = train_student(training, job.method, lessons, params.student, run, workspace, watch).model
     return _hits(model, split, NodeFeatures.of(problem.graph.features, resolve_device(run)), problem.finer)
 
 
-def _train_teacher(training: TrainingGraph, params: Params, workspace: Path) -> LinkModel:
-    return best_of(train_teachers(training, params.teacher, params.run, workspace)).model
+def _train_teacher(training: TrainingGraph, params: Params, workspace: Path, watch: Watch | None = None) -> LinkModel:
+    return best_of(train_teachers(training, params.teacher, params.run, workspace, watch)).model
 
 
 def _lessons(problem: Problem, params: Params, number: int, training: TrainingGraph, folder: Path) -> Lessons:

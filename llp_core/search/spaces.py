@@ -66,6 +66,9 @@ _LAYERS = IntDistribution(1, 3)
 _DECODER = CategoricalDistribution(("mlp", "linear"))
 _WEIGHT = FloatDistribution(1e-3, 1e3, log=True)
 
+START: Space = {"student.start": CategoricalDistribution(("fresh", "decoder", "teacher"))}
+"""The first weights of a student that has a teacher."""
+
 _TAUGHT = ("teacher", "model", "distillation")
 """All students that have a teacher start as distillation finds best."""
 
@@ -114,7 +117,7 @@ PHASES: tuple[Phase, ...] = (
             "student.margin": FloatDistribution(0.01, 4.0, log=True),
             "student.temperature": FloatDistribution(0.03, 16.0, log=True),
             "student.match": CategoricalDistribution(("probabilities", "logits")),
-            "student.start": CategoricalDistribution(("fresh", "decoder", "teacher")),
+            **START,
             "contexts.walks": IntDistribution(1, 5),
             "contexts.length": IntDistribution(1, 3),
             "contexts.random_ratio": IntDistribution(0, 5),

@@ -22,12 +22,14 @@ from llp_core.progress import Progress
 from llp_core.sampling import generator
 from llp_core.search.scoring import Job
 from llp_core.search.spaces import Phase, Space, Values, rounded, with_values
-from llp_core.search.workers import Workers
+from llp_core.search.workers import Validation, Workers
 
 logger = logging.getLogger(__name__)
 
 FIRST_AT_RANDOM, BEFORE_PRUNING = 10, 5
 """Trials before Optuna's sampler models the scores, and before a trial may be pruned."""
+EPOCHS_BEFORE_PRUNING = 1 / 3
+"""Of all epochs. By then the order of trainings is near that of their scores (docs/tuning.md)."""
 
 Scores = list[float]
 """One an inner split, in percent."""
@@ -46,7 +48,8 @@ class Study:
         space: where.
         params: all other settings.
         starts: settings to try first, never pruned.
-        splits: how many inner splits, the first ones, a trial is scored on; each is a step of it.
+        splits: how many inner splits, the first ones, a trial is scored on. Each is a step of it, after which it may be
+            pruned; where there is one, each validation of its training is.
         fresh: how many there are after those, which choose no trial.
     """
 
@@ -69,7 +72,9 @@ class Study:
             study_name=self.name,
             direction="maximize",
             load_if_exists=True,
-            pruner=optuna.pruners.MedianPruner(n_startup_trials=BEFORE_PRUNING),
+            pruner=optuna.pruners.MedianPruner(
+                n_startup_trials=BEFORE_PRUNING, n_warmup_steps=self._steps_before_pruning
+            ),
         )
         self._enqueue(study)
         running: dict[int, Trial] = {}
@@ -111,10 +116,17 @@ class Study:
         return study.ask(dict(self.space))
 
     def _job(self, trial: Trial, number: int) -> Job:
-        return Job(with_values(self.params, self.settings(trial)), self.phase.method, number)
+        return Job(with_values(self.params, self.settings(trial)), self.phase.method, number, watched=self.splits == 1)
 
-    def _told(self, study: optuna.Study, trial: Trial, outcome: float | str, workers: Workers) -> bool:
-        """Notes a score; starts the trial's next inner split unless it is done with, and tells whether it is."""
+    @property
+    def _steps_before_pruning(self) -> int:
+        if self.splits > 1:
+            return 0
+        section = self.params.teacher if self.phase.method == "teacher" else self.params.student
+        return int(EPOCHS_BEFORE_PRUNING * section.max_epochs)
+
+    def _told(self, study: optuna.Study, trial: Trial, outcome: float | str | Validation, workers: Workers) -> bool:
+        """Notes what came of a trial, lets it go on unless it is done with, and tells whether it is."""
         if isinstance(outcome, str):
             logger.warning("%s: trial %d failed: %s", self.phase.name, trial.number, outcome)
             trial.set_user_attr(_ERROR, outcome)
@@ -122,17 +134,28 @@ class Study:
             if self.settings(trial) == self.starts[0]:
                 raise LLPError(f"{self.phase.name}: the settings in use now could not be scored: {outcome}")
             return True
+        if isinstance(outcome, Validation):
+            trial.report(outcome.score, step=outcome.epochs)
+            pruned = self._is_pruned(study, trial)
+            workers.answer(trial.number, go_on=not pruned)
+            return pruned
         scores = [*trial.user_attrs.get("scores", []), outcome]
         trial.set_user_attr("scores", scores)
-        trial.report(fmean(scores), step=len(scores) - 1)
         if len(scores) == self.splits:
             study.tell(trial, fmean(scores))
-        elif not trial.user_attrs.get("start") and trial.should_prune():
-            study.tell(trial, state=TrialState.PRUNED)
-        else:
+            return True
+        trial.report(fmean(scores), step=len(scores) - 1)
+        pruned = self._is_pruned(study, trial)
+        if not pruned:
             workers.submit(trial.number, self._job(trial, len(scores)))
-            return False
-        return True
+        return pruned
+
+    def _is_pruned(self, study: optuna.Study, trial: Trial) -> bool:
+        """Whether a trial is below the median at this step, noted if so."""
+        pruned = not trial.user_attrs.get("start") and trial.should_prune()
+        if pruned:
+            study.tell(trial, state=TrialState.PRUNED)
+        return pruned
 
     def scores_on_fresh_splits(
         self, storage: JournalStorage, asked: Sequence[Values], workers: Workers

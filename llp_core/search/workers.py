@@ -2,6 +2,7 @@
 
 import io
 import multiprocessing
+import shutil
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
@@ -10,12 +11,28 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 
 from llp_core.errors import LLPError
 from llp_core.processes import belong_to_parent
 from llp_core.progress import Progress
 from llp_core.search.scoring import Job
+
+
+class Validation(NamedTuple):
+    """What a watched job tells while its model trains; it waits for `Workers.answer` then.
+
+    Attributes:
+        epochs: done.
+        score: on the validation edges, 0..1.
+    """
+
+    epochs: int
+    score: float
+
+
+class _Stopped(Exception):
+    """The job is not wanted any more."""
 
 
 @dataclass
@@ -74,20 +91,29 @@ class Workers:
         with suppress(BrokenPipeError):  # it died while idle: `wait` finds that out
             worker.connection.send(job)
 
-    def wait(self) -> tuple[int, float | str]:
-        """The key of the next job to end, with its score in percent, or with what went wrong."""
+    def wait(self) -> tuple[int, float | str | Validation]:
+        """The key of the next job to end, with its score in percent, or with what went wrong; or of a watched one."""
         busy = {worker.connection: worker for worker in self._workers if worker.key is not None}
         worker = busy[next(found for found in wait(list(busy)) if isinstance(found, Connection))]
         key, outcome = worker.key, self._receive(worker)
         assert key is not None  # noqa: S101 - it is busy
-        worker.key = None
+        if not isinstance(outcome, Validation):
+            worker.key = None
         return key, outcome
+
+    def answer(self, key: int, go_on: bool) -> None:
+        """Lets a job that told of a validation go on, or ends it without a score."""
+        worker = next(worker for worker in self._workers if worker.key == key)
+        if not go_on:
+            worker.key = None
+        with suppress(BrokenPipeError):  # it died meanwhile: `wait` finds that out
+            worker.connection.send(go_on)
 
     def score_all(self, jobs: Sequence[Job], name: str) -> list[float]:
         """The scores of jobs in percent, in their order.
 
         Args:
-            jobs: run side by side; all workers must be idle.
+            jobs: run side by side, none watched; all workers must be idle.
             name: stands in progress lines.
 
         Raises:
@@ -101,15 +127,15 @@ class Workers:
                     key = left.pop(0)
                     self.submit(key, jobs[key])
                 key, outcome = self.wait()
-                if isinstance(outcome, str):
-                    raise LLPError(outcome)
+                if not isinstance(outcome, float):
+                    raise LLPError(str(outcome))
                 found[key] = outcome
                 progress.advance()
         return [found[key] for key in range(len(jobs))]
 
-    def _receive(self, worker: _Worker) -> float | str:
+    def _receive(self, worker: _Worker) -> float | str | Validation:
         try:
-            outcome: float | str = worker.connection.recv()
+            outcome: float | str | Validation = worker.connection.recv()
         except (EOFError, ConnectionResetError):
             worker.process.join()
             worker.connection.close()
@@ -138,12 +164,21 @@ def _work(connection: Connection, folder: Path, workspace: Path, threads: int) -
     from llp_core.search.scoring import score
 
     torch.set_num_threads(threads)
+
+    def watch(epochs: int, reached: float) -> None:
+        connection.send(Validation(epochs, reached))
+        if not connection.recv():
+            raise _Stopped
+
     problem: Problem | None = None
     while True:
         job: Job = connection.recv()
         try:
             problem = problem or Problem.read(folder / "problem")
-            outcome: float | str = score(problem, job, folder, workspace)
+            outcome: float | str = score(problem, job, folder, workspace, watch if job.watched else None)
+        except _Stopped:
+            shutil.rmtree(workspace, ignore_errors=True)
+            continue
         except Exception as error:  # one trial's failure is not the search's
             outcome = f"{type(error).__name__}: {error}"
         connection.send(outcome)

@@ -1,7 +1,7 @@
 """The training loop of teacher and student: Adam, early stopping on a validation score, resume."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +26,8 @@ VALIDATE_EVERY = 5
 """Epochs between two validations, which are in float32 and cost as much as a tenth of a small epoch each."""
 
 History = list[dict[str, float | None]]
+Watch = Callable[[int, float], None]
+"""Told of each validation: epochs done, and the score. What it raises ends the training."""
 
 
 @dataclass(frozen=True)
@@ -105,14 +107,20 @@ class Trainer:
         self.best_value = -1.0
         self.best_weights: dict[str, Tensor] = {}
 
-    def fit(self, progress: Progress) -> Fit:
+    def fit(self, progress: Progress, watch: Watch | None = None) -> Fit:
         """Trains until the patience or the epochs are used up, from the checkpoint on where there is one.
+
+        Args:
+            progress: counts epochs.
+            watch: told of validations before the checkpoint too.
 
         Raises:
             InputError: the training diverges.
         """
         self._resume()
         progress.advance(len(self.history))
+        for record in self.history:
+            _tell(watch, record)
         while len(self.history) < self.params.max_epochs and not self._is_patience_used_up():
             epoch = len(self.history)
             losses = self._train_epoch(epoch, progress)
@@ -123,6 +131,7 @@ class Trainer:
             if value is not None and math.isnan(value):
                 raise _diverged(progress, epoch)
             self.history.append({"epoch": epoch, **losses, "valid_score": value})
+            _tell(watch, self.history[-1])
             if value is not None and value > self.best_value:
                 self.best_epoch, self.best_value = epoch, value
                 self.best_weights = _copy(self.averaged)
@@ -239,6 +248,13 @@ class Trainer:
         self.optimizer.load_state_dict({"state": slots, "param_groups": groups})
         self.objective.rng.set_state(tensors["rng.sampling"])
         self.dropout_rng.set_state(tensors["rng.dropout"])
+
+
+def _tell(watch: Watch | None, record: Mapping[str, float | None]) -> None:
+    """Tells of an epoch that was validated."""
+    epoch, score = record["epoch"], record["valid_score"]
+    if watch is not None and epoch is not None and score is not None:
+        watch(int(epoch) + 1, score)
 
 
 def _diverged(progress: Progress, epoch: int) -> InputError:

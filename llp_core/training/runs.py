@@ -24,7 +24,7 @@ from llp_core.sampling import generator, sample_contexts
 from llp_core.training.batching import full_batch_bytes, resolve_batching
 from llp_core.training.checkpoint import Checkpoint, fingerprint
 from llp_core.training.export import export_scores
-from llp_core.training.loop import Fit, Trainer
+from llp_core.training.loop import Fit, Trainer, Watch
 from llp_core.training.objective import Objective, Teaching
 from llp_core.types import Contexts, TeacherScores, TrainingGraph
 
@@ -83,7 +83,9 @@ def resolve_precision(run: RunParams, device: torch.device) -> torch.dtype:
     return torch.bfloat16 if native else torch.float32
 
 
-def train_teachers(graph: TrainingGraph, params: TeacherParams, run: RunParams, workspace: Path) -> Iterator[Trained]:
+def train_teachers(
+    graph: TrainingGraph, params: TeacherParams, run: RunParams, workspace: Path, watch: Watch | None = None
+) -> Iterator[Trained]:
     """Trains `params.candidates` teachers, each from its own seed, one after the other.
 
     Args:
@@ -91,6 +93,7 @@ def train_teachers(graph: TrainingGraph, params: TeacherParams, run: RunParams, 
         params: settings of the model.
         run: seed, device and precision.
         workspace: a folder for the states of trainings under way; its name stands in progress lines.
+        watch: told of the validations of the first one.
     """
     if resolve_batching(params, graph.num_nodes) == "sampled":
         logger.info(
@@ -100,7 +103,8 @@ def train_teachers(graph: TrainingGraph, params: TeacherParams, run: RunParams, 
             full_batch_bytes(params, graph.num_nodes) / 2**30,
         )
     for number in range(params.candidates):
-        yield _train(graph, params.encoder, params, {"label": 1.0}, None, run, workspace, f"teacher-{number}")
+        told = watch if number == 0 else None
+        yield _train(graph, params.encoder, params, {"label": 1.0}, None, run, workspace, f"teacher-{number}", told)
 
 
 def best_of(candidates: Iterable[Trained]) -> Trained:
@@ -146,6 +150,7 @@ def train_student(
     params: StudentParams,
     run: RunParams,
     workspace: Path,
+    watch: Watch | None = None,
 ) -> Trained:
     """Trains a student of one method: `params.members` of them, merged into one model (`llp_core.models.merge`).
 
@@ -156,6 +161,7 @@ def train_student(
         params: settings of the model.
         run: seed, device and precision.
         workspace: a folder for the states of trainings under way; its name stands in progress lines.
+        watch: told of the validations of the first member.
 
     Raises:
         InputError: teacher and student differ in width or layers, and the student is to match its teacher's
@@ -169,11 +175,13 @@ def train_student(
     else:
         params.require_sizes_of(lessons.teacher.spec, method)
     apart = params.model_copy(update={"start": "fresh"})  # those that start alike end much alike
-    members = [
-        _train(graph, "mlp", settings, weights, lessons, run, workspace, f"student-{method}{suffix}")
-        for settings, suffix in [(params, ""), *((apart, f"-{number}") for number in range(1, params.members))]
+    name = f"student-{method}"
+    first = _train(graph, "mlp", params, weights, lessons, run, workspace, name, watch)
+    others = [
+        _train(graph, "mlp", apart, weights, lessons, run, workspace, f"{name}-{number}")
+        for number in range(1, params.members)
     ]
-    return _merged(members, graph) if len(members) > 1 else members[0]
+    return _merged([first, *others], graph) if others else first
 
 
 @torch.no_grad()
@@ -206,6 +214,7 @@ def _train(
     run: RunParams,
     workspace: Path,
     name: str,
+    watch: Watch | None = None,
 ) -> Trained:
     reuse_memory()
     spec = ModelSpec(
@@ -225,7 +234,7 @@ def _train(
         if start != "fresh":
             model.start_as(lessons.teacher, encoder=start == "teacher")
         teaching = Teaching(lessons.contexts, lessons.scores, params.margin, params.temperature, params.match)
-    return _fit(model, graph, params, weights, teaching, run, workspace, name, scale=start != "teacher")
+    return _fit(model, graph, params, weights, teaching, run, workspace, name, scale=start != "teacher", watch=watch)
 
 
 def _fit(
@@ -238,6 +247,7 @@ def _fit(
     workspace: Path,
     name: str,
     scale: bool,
+    watch: Watch | None = None,
 ) -> Trained:
     """Trains a model with its first weights, on its device."""
     device = next(model.parameters()).device
@@ -264,7 +274,7 @@ def _fit(
     dropout = generator(run.seed, name, "dropout", device=device)
     trainer = Trainer(model, graph, objective, params, share, dropout, precision, checkpoint, scale, fanouts)
     with Progress(params.max_epochs, f"{workspace.name}: {name}") as progress:
-        fit = trainer.fit(progress)
+        fit = trainer.fit(progress, watch)
     return Trained(model.eval(), fit)
 
 

@@ -53,6 +53,35 @@ def test_teachers_learn_and_differ(encoder, training_graph, teacher_params, run_
     assert first.fit.valid_score == max(validated.values()) == validated[first.fit.best_epoch]
 
 
+def test_who_watches_is_told_of_each_validation_and_may_end_the_training(
+    training_graph, teacher_params, run_params, tmp_path, monkeypatch
+) -> None:
+    params = teacher_params.model_copy(update={"max_epochs": 30, "patience": 30})
+    told: list[tuple[int, float]] = []
+
+    def watch(epochs: int, score: float) -> None:
+        told.append((epochs, score))
+        if epochs == 20:
+            raise InterruptedError
+
+    with killed(monkeypatch, after=12):  # it goes on below, where those before are told of too
+        next(train_teachers(training_graph, params, run_params, tmp_path))
+    with pytest.raises(InterruptedError):
+        next(train_teachers(training_graph, params, run_params, tmp_path, watch))
+    first, _ = train_teachers(training_graph, params, run_params, tmp_path)
+    records = [(record["epoch"] + 1, record["valid_score"]) for record in first.fit.history]
+    assert told == [(epochs, score) for epochs, score in records if epochs in (5, 10, 15, 20)]
+
+
+def test_of_several_members_the_first_is_watched(training_graph, student_params, run_params, tmp_path) -> None:
+    params = student_params.model_copy(update={"members": 2, "max_epochs": 10})
+    told: list[int] = []
+    train_student(
+        training_graph, "label", None, params, run_params, tmp_path, watch=lambda epochs, _: told.append(epochs)
+    )
+    assert told == [5, 10]
+
+
 def test_a_pruned_teacher_recovers_by_fine_tuning(training_graph, teacher_params, run_params, tmp_path) -> None:
     params = teacher_params.model_copy(update={"max_epochs": 60, "patience": 60, "candidates": 1})
     (teacher,) = train_teachers(training_graph, params, run_params, tmp_path)
