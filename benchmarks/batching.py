@@ -23,8 +23,9 @@ import torch
 from llp_core import paths
 from llp_core.config import load_params
 from llp_core.graph import canonical_edges, pair_keys, sort_keys
-from llp_core.machine import forget_peak_memory, machine, peak_memory_mb, reuse_memory
+from llp_core.machine import forget_peak_memory, machine, peak_memory_mb
 from llp_core.models import LinkModel, ModelSpec
+from llp_core.processes import reuse_memory
 from llp_core.sampling import generator, sample_negatives
 from llp_core.training import batching
 from llp_core.training.checkpoint import Checkpoint

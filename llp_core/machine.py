@@ -15,8 +15,6 @@ import torch
 from llp_core import __version__
 from llp_core.processes import usable_cores
 
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
-"""Of malloc.h."""
 _PACKAGES = ("llp", "torch", "torch-geometric", "numpy", "onnxruntime", "openvino", "dvc", "prefect")
 
 
@@ -53,19 +51,6 @@ def machine() -> Machine:
 def code_versions() -> dict[str, str]:
     """Of this package and torch: another one of either may train another model from the same data and settings."""
     return {"llp": __version__, "torch": torch.__version__}
-
-
-def reuse_memory() -> None:
-    """Tells the C library to keep freed memory of this process for its next tensors, where that library is glibc.
-
-    By default it gives large pieces back to the system at once and asks for them again in the next step of a
-    training, which then waits longer for its pages than it computes. Called again, it changes nothing.
-    """
-    if platform.libc_ver()[0] != "glibc":
-        return
-    mallopt = ctypes.CDLL(None).mallopt
-    mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
-    mallopt(_M_MMAP_THRESHOLD, 32 * 2**20)  # the most that glibc takes
 
 
 def _version(package: str) -> str:

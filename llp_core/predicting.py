@@ -22,9 +22,9 @@ from llp_core.datasets.files import ids_of
 from llp_core.datasets.tables import read_table
 from llp_core.errors import InputError
 from llp_core.graph import csr, select_rows, stack_rows
-from llp_core.machine import reuse_memory
 from llp_core.models import LinkModel, NodeFeatures, load_model
 from llp_core.names import Setting
+from llp_core.processes import reuse_memory
 from llp_core.progress import Progress
 from llp_core.registry.serving import encoder_of, features_for, served_student
 from llp_core.registry.versions import read_version

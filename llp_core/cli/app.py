@@ -10,6 +10,7 @@ from llp_core import __version__
 from llp_core.cli import bench, data, dataset, model, paper, params, pipeline, predict, server, tuning
 from llp_core.cli.log import show_log
 from llp_core.errors import INTERRUPTED, LLPError
+from llp_core.processes import reuse_memory
 
 EXIT_CODES = """Exit codes: 0 done, 1 an error of another kind, 2 wrong usage, 3 a file or setting does not hold what is
 needed, 4 a check of the data failed, 5 stages of a flow failed, 6 the gate refuses a model, 7 another
@@ -63,6 +64,7 @@ def shared(
 
 def main() -> None:
     """The console entry point `llp`."""
+    reuse_memory()  # before there are other threads
     debug = "--debug" in sys.argv[1:]
     try:
         app(prog_name="llp")

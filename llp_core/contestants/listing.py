@@ -16,8 +16,8 @@ from llp_core.contestants.setup import CannotRun, PrecisionName, Setup
 from llp_core.contestants.torch_student import CompiledStudent, TorchStudent, why_not_compiled
 from llp_core.graph import CSR
 from llp_core.latency import Scorer
-from llp_core.machine import reuse_memory
 from llp_core.models import LinkModel, NodeFeatures
+from llp_core.processes import reuse_memory
 from llp_core.sampling import generator
 
 Family = Literal["GNN", "GNN in PyG", "accelerated GNN", "GNN, cached", "student", "student, cached", "heuristic"]

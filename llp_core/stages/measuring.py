@@ -13,9 +13,10 @@ from llp_core.evaluation import evaluate as evaluate_split
 from llp_core.evaluation import score_test_pairs
 from llp_core.graph import csr
 from llp_core.latency import Scorer, measure, to_json_line, to_rows, to_text
-from llp_core.machine import device_name, reuse_memory
+from llp_core.machine import device_name
 from llp_core.models import LinkModel, NodeFeatures, load_model
 from llp_core.names import TEACHER, Setting
+from llp_core.processes import reuse_memory
 from llp_core.sampling import generator
 from llp_core.store import load, new_folder, save, write_json
 from llp_core.training.runs import resolve_device

@@ -14,11 +14,11 @@ from torch import Tensor
 
 from llp_core.config import ContextsParams, ModelParams, RunParams, StudentParams, TeacherParams
 from llp_core.errors import InputError
-from llp_core.machine import code_versions, reuse_memory
+from llp_core.machine import code_versions
 from llp_core.metrics import validation_score
 from llp_core.models import LinkModel, ModelSpec, NodeFeatures, merge
 from llp_core.names import Method, is_taught
-from llp_core.processes import usable_cores
+from llp_core.processes import reuse_memory, usable_cores
 from llp_core.progress import Progress
 from llp_core.sampling import generator, sample_contexts
 from llp_core.training.batching import full_batch_bytes, resolve_batching
