@@ -1,6 +1,6 @@
 """Ranking metrics of link prediction: scores of positive pairs against those of one set of negative pairs.
 
-Ties count against the positive in hits and rank, as OGB's `Evaluator` does, and half in AUC.
+Ties count against the positive in hits, as in OGB's `Evaluator`, and in rank, where that halves them; half in AUC.
 """
 
 import numpy as np

@@ -51,8 +51,12 @@ def reported_split(graph: Graph, setting: Setting, params: SplitParams) -> LinkS
     return split
 
 
-def require_enough_pairs(split: LinkSplit) -> None:
+def require_enough_pairs(split: LinkSplit, inner: bool = False) -> None:
     """Refuses a split whose figures would mean nothing: Hits@K needs K pairs without an edge, and edges.
+
+    Args:
+        split: of the whole graph, or an inner one, of what another leaves.
+        inner: which of the two.
 
     Raises:
         ValueError: says which part is too small, and which shares decide its size; or that the graph is too dense.
@@ -69,9 +73,14 @@ def require_enough_pairs(split: LinkSplit) -> None:
             new = (
                 f", or split.{section}.new_node_share" if (part, split.setting) == ("test edges", "cold_start") else ""
             )
+            advice = (
+                f"hold back less: lower the shares of split.{section}"
+                if inner
+                else f"raise split.{section}.{share}{new}"
+            )
             raise ValueError(
                 f"Hits@{min(HITS_AT)} to {max(HITS_AT)} need at least {needed} {part}; the split has {found}. "
-                f"Take a larger graph, or raise split.{section}.{share}{new}"
+                f"Take a larger graph, or {advice}"
             )
     old, edges = int((~split.is_new).sum()), split.train_edges.shape[1]
     free = possible_pairs(split.train_edges[0], old)

@@ -145,6 +145,15 @@ class TestWhatItMaySee:
         ):
             Problem.of(few, split_of(few, quick), quick.split, (0, 1))
 
+    def test_too_small_within_a_split_that_is_large_enough(self, graph: Graph, quick: Params) -> None:
+        shares = quick.split.with_shares_of(0.5, 0.4)
+        few = dataclasses.replace(graph, edges=graph.edges[:, :700])
+        split = make_split(few, "cold_start", shares)
+        with pytest.raises(
+            InputError, match=r"Take a larger graph, or hold back less: lower the shares of split\.prod"
+        ):
+            Problem.of(few, split, shares, (0, 1))
+
     @pytest.mark.parametrize("negatives", [0, 49])
     def test_too_few_pairs_in_the_reported_split(self, graph: Graph, quick: Params, negatives: int) -> None:
         split = split_of(graph, quick)
@@ -182,6 +191,10 @@ class TestScore:
         first = score(problem, Job(quick, "label", 0), tmp_path, tmp_path / "work")
         (written,) = (tmp_path / "scores").iterdir()
         written.write_text(written.read_text().replace(str(first), "12.5"))
+        told: list[tuple[int, float]] = []
+        score(problem, Job(quick, "label", 0), tmp_path, tmp_path / "work", lambda *figures: told.append(figures))
+        assert told == [tuple(validation) for validation in read_json(written)["validations"]]
+        assert [epochs for epochs, _ in told] == [4]
         # What a plain MLP does not depend on does not matter either.
         other = with_values(quick, {"teacher.learning_rate": 0.1, "contexts.walks": 1})
         assert score(problem, Job(other, "label", 0), tmp_path, tmp_path / "work") == 12.5

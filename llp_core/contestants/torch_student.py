@@ -11,7 +11,7 @@ from torch import Tensor
 
 from llp_core.graph import sparse_product
 from llp_core.models import LinkModel, NodeFeatures
-from llp_core.models.link_model import NODES_AT_ONCE, PAIRS_AT_ONCE
+from llp_core.models.link_model import NODES_AT_ONCE, pairs_at_once
 
 # Rows in float32 are meant to be exact; TensorFloat32 has 11 significant bits, bfloat16 is a row of its own.
 warnings.filterwarnings("ignore", message="TensorFloat32 tensor cores")
@@ -59,7 +59,7 @@ class TorchStudent:
         starts = range(0, count, NODES_AT_ONCE)
         spans = [self.features.span(start, min(NODES_AT_ONCE, count - start)) for start in starts]
         encoded = torch.cat([self.encode(self.take(span)) for span in spans])
-        chunks = torch.split(pairs, PAIRS_AT_ONCE, dim=1)
+        chunks = torch.split(pairs, pairs_at_once(encoded.shape[1]), dim=1)
         return torch.cat([self.decode(encoded[first] * encoded[second]) for first, second in chunks])
 
     def take(self, features: NodeFeatures) -> Tensor:

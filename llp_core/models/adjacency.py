@@ -160,7 +160,7 @@ class TrainingAdjacency:
     def sampled(
         self, seeds: Tensor, hidden: Tensor | None, fanouts: Sequence[int], rng: torch.Generator
     ) -> tuple[Tensor, list[Adjacency]]:
-        """A sample of what decides the representations of some nodes; its cost does not grow with the graph.
+        """A sample of what decides the representations of some nodes; of the graph's size it costs a mark a node.
 
         Args:
             seeds: int64 [S], distinct, on the CPU.

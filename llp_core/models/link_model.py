@@ -18,7 +18,8 @@ from llp_core.models.layers import GCNLayer, Linear, SAGELayer
 from llp_core.store import read_json, read_tensors, write_json, write_tensors
 
 PAIRS_AT_ONCE = 1 << 16
-"""Pairs that are decoded at once, which bounds memory."""
+"""Pairs that are decoded at once, which bounds memory; fewer of wide representations (`pairs_at_once`)."""
+WIDE = 256
 
 NODES_AT_ONCE = 1 << 16
 """Nodes that are encoded at once outside training, which bounds memory."""
@@ -26,6 +27,11 @@ NODES_AT_ONCE = 1 << 16
 HIDDEN_SCALE = 0.2
 REPRESENTATION_SCALE = 0.5
 """Root mean square of a hidden layer's values, and of representations, before the first step of a training."""
+
+
+def pairs_at_once(width: int) -> int:
+    """`PAIRS_AT_ONCE`, or as many as take no more memory than those where representations are wider than `WIDE`."""
+    return max(1, PAIRS_AT_ONCE * WIDE // max(width, WIDE))
 
 
 class ModelSpec(BaseModel):
@@ -250,7 +256,8 @@ class LinkModel(nn.Module):
     def score(self, representations: Tensor, pairs: Tensor) -> Tensor:
         """Logits, float32 [P], of any number of pairs, int64 [2, P], in bounded chunks and without dropout."""
         self.eval()
-        return torch.cat([self.decode(representations, chunk) for chunk in torch.split(pairs, PAIRS_AT_ONCE, dim=1)])
+        chunks = torch.split(pairs, pairs_at_once(self.spec.hidden), dim=1)
+        return torch.cat([self.decode(representations, chunk) for chunk in chunks])
 
     @torch.inference_mode()
     def score_with_all(self, own: Tensor, others: Tensor) -> Tensor:
@@ -266,7 +273,7 @@ class LinkModel(nn.Module):
         weight = own[:, None] * hidden.weight
         logits = [
             out(nn.functional.linear(chunk, weight.T, hidden.bias).relu_()).squeeze(1)
-            for chunk in torch.split(others, PAIRS_AT_ONCE)
+            for chunk in torch.split(others, pairs_at_once(self.spec.hidden))
         ]
         return torch.cat(logits)
 

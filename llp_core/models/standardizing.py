@@ -21,7 +21,8 @@ def standardize(layer: nn.Module, features: NodeFeatures, keep: bool) -> None:
 
     What trains from now on are the weights of the standardised columns, which torch's parametrisation turns into those
     of x at each use. Features stay as they are, sparse or dense. Columns of one size around 0 make the losses far
-    rounder to a gradient method ("Efficient BackProp", LeCun et al. 1998, section 4.3).
+    rounder to a gradient method ("Efficient BackProp", LeCun et al. 1998, section 4.3). Dropout of features and
+    bfloat16 act on x: a column far from 0 has to be centred before, as those of data set files are.
 
     Args:
         layer: a `Linear` with a bias, a `SAGELayer` or a `GCNLayer`. Where messages are averaged, so are means: a

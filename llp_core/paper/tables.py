@@ -19,8 +19,8 @@ OTHERS = (TEACHER, "label", "logit", "representation")
 def quality_table(results: Results, setting: Setting, group: str = ALL_EDGES) -> Table:
     """Hits@20 of each method, a row for each data set, and the average over those where all were measured.
 
-    The best is one of the methods with the most runs of a data set: what others have on fewer does not compare. So
-    only methods with all runs everywhere have an average.
+    The best is one of the methods with the most runs of a data set: what others have on fewer, or on other edges, does
+    not compare. So only methods with all runs everywhere have an average.
     """
     methods = results.methods(setting)
     edges = "all test edges" if group == ALL_EDGES else f"{group} test edges"
@@ -36,8 +36,9 @@ def quality_table(results: Results, setting: Setting, group: str = ALL_EDGES) ->
         if not any(found):
             continue
         rows.append((name, *map(_cell, found)))
-        most = max(one.runs for one in found if one is not None)
-        comparable = [one if one is not None and one.runs == most else None for one in found]
+        runs = [results.figures(name, setting, method, group).keys() for method in methods]
+        most = max(runs, key=lambda one: (len(one), runs.count(one)))
+        comparable = [one if own == most else None for one, own in zip(found, runs, strict=True)]
         strong |= {(len(rows) - 1, 1 + column) for column in _best(comparable)}
         if all(found):
             complete.append(comparable)

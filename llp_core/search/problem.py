@@ -70,7 +70,7 @@ class Problem:
         try:
             require_enough_pairs(split)
             for inner in problem.splits:
-                require_enough_pairs(inner)
+                require_enough_pairs(inner, inner=True)
         except ValueError as error:
             raise InputError(
                 f"data set {graph.name}, setting {split.setting}: it, or what training may see of it, is too small to "

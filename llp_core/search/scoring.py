@@ -57,15 +57,26 @@ def score(problem: Problem, job: Job, folder: Path, workspace: Path, watch: Watc
         job: what to score.
         folder: of the search: keeps scores and teachers, so that the same job is done once.
         workspace: for states of trainings under way; of this process alone.
-        watch: told of the validations of the model that is scored, unless its score is kept already.
+        watch: told of the validations of the model that is scored, anew where its score is kept.
     """
     settings = {"method": job.method, **_about(problem, job.number)}
     settings["settings"] = relevant_settings(job.params, job.method)
     path = folder / "scores" / f"{fingerprint(settings, problem.tensors)}.json"
     if path.exists():
-        return float(read_json(path)["score"])
-    value = _score(problem, job, folder, workspace, watch)
-    write_json(path, {**settings, "score": value})
+        kept = read_json(path)
+        for epochs, reached in kept.get("validations", ()):
+            if watch:
+                watch(epochs, reached)
+        return float(kept["score"])
+    validations: list[tuple[int, float]] = []
+
+    def note(epochs: int, reached: float) -> None:
+        validations.append((epochs, reached))
+        if watch:
+            watch(epochs, reached)
+
+    value = _score(problem, job, folder, workspace, note)
+    write_json(path, {**settings, "score": value, "validations": validations})
     shutil.rmtree(workspace, ignore_errors=True)
     return value
 
@@ -75,7 +86,7 @@ def _about(problem: Problem, number: int) -> dict[str, Any]:
     return {**problem.about, "seeds": problem.seeds[number]}
 
 
-def _score(problem: Problem, job: Job, folder: Path, workspace: Path, watch: Watch | None) -> float:
+def _score(problem: Problem, job: Job, folder: Path, workspace: Path, watch: Watch) -> float:
     split = problem.splits[job.number]
     run = job.params.run.model_copy(update={"seed": problem.seeds[job.number]})
     training = training_graph(split, problem.graph.features)

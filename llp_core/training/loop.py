@@ -125,11 +125,11 @@ class Trainer:
             epoch = len(self.history)
             losses = self._train_epoch(epoch, progress)
             if not math.isfinite(losses["loss"]):
-                raise _diverged(progress, epoch)
+                raise self._diverged(progress, epoch)
             due = (epoch + 1) % VALIDATE_EVERY == 0 or epoch + 1 == self.params.max_epochs
             value = self.validate() if due else None
             if value is not None and math.isnan(value):
-                raise _diverged(progress, epoch)
+                raise self._diverged(progress, epoch)
             self.history.append({"epoch": epoch, **losses, "valid_score": value})
             _tell(watch, self.history[-1])
             if value is not None and value > self.best_value:
@@ -155,6 +155,16 @@ class Trainer:
         self.model.load_state_dict(trained)
         finite = torch.isfinite(positive).all() and torch.isfinite(negative).all()
         return validation_score(positive, negative) if finite else math.nan
+
+    def _diverged(self, progress: Progress, epoch: int) -> InputError:
+        features = self.graph.features
+        values = features if features.layout == torch.strided else features.values()
+        if not torch.isfinite(values).all():
+            return InputError(f"{progress.description}: a feature is not finite. Replace it, or drop its node.")
+        return InputError(
+            f"{progress.description}: the training diverged in epoch {epoch}: its loss or scores are not finite. Lower "
+            "learning_rate, or the weights of the losses."
+        )
 
     def _is_patience_used_up(self) -> bool:
         """Whether the score has not risen for too long; only a validation can tell, and the first comes late."""
@@ -255,13 +265,6 @@ def _tell(watch: Watch | None, record: Mapping[str, float | None]) -> None:
     epoch, score = record["epoch"], record["valid_score"]
     if watch is not None and epoch is not None and score is not None:
         watch(int(epoch) + 1, score)
-
-
-def _diverged(progress: Progress, epoch: int) -> InputError:
-    return InputError(
-        f"{progress.description}: the training diverged in epoch {epoch}: its loss or scores are not finite. Lower "
-        "learning_rate, or the weights of the losses."
-    )
 
 
 def _copy(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:

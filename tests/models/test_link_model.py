@@ -41,6 +41,10 @@ def test_one_node_with_all_scores_as_pairs_do(decoder: str, monkeypatch: pytest.
     torch.testing.assert_close(model.score_with_all(hidden[3], hidden), model.score(hidden, pairs))
 
 
+def test_fewer_pairs_at_once_of_wide_representations() -> None:
+    assert [link_model.pairs_at_once(width) for width in (1, 256, 1024, 2**26)] == [2**16, 2**16, 2**14, 1]
+
+
 def test_a_linear_decoder_is_an_inner_product(graph: Graph) -> None:
     """Of w * h_i and h_j, so an index for inner products finds its best pairs; at first w is 1 / sqrt(D)."""
     model = make("mlp", decoder="linear")

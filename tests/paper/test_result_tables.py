@@ -41,6 +41,9 @@ def test_runs_on_other_splits_do_not_compare() -> None:
     other = json.dumps({"revision": REVISION, "split": {"test_share": 0.2}})
     apart = [one | {"settings": other} if one["method"] == "teacher" else one for one in rows]
     assert Results(apart).difference("cora", "production", "llp", "teacher") is None
+    assert tables.quality_table(Results(apart), "production").strong == frozenset()
+    table = tables.quality_table(Results([*apart, *rows_of("cora", {"label": [0.1, 0.2, 0.3]})]), "production")
+    assert table.strong == {(0, 3)}  # LLP: with the plain MLP it has the splits that most have
 
 
 def test_an_average_needs_every_method() -> None:

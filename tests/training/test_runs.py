@@ -363,6 +363,17 @@ def test_a_training_that_diverges_names_itself(due: bool, student, monkeypatch) 
         student("label", learning_rate=1e30, label_weight=1e39)
 
 
+@pytest.mark.parametrize("sparse", [False, True])
+def test_a_feature_that_is_not_finite_is_told(
+    sparse: bool, training_graph, student_params, run_params, tmp_path
+) -> None:
+    features = training_graph.features.to_dense()
+    features[3, 1] = torch.nan
+    graph = dataclasses.replace(training_graph, features=features.to_sparse_csr() if sparse else features)
+    with pytest.raises(InputError, match=r"student-label: a feature is not finite\. Replace it"):
+        train_student(graph, "label", None, student_params, run_params, tmp_path)
+
+
 def test_weights_that_break_in_the_last_step_are_told(student) -> None:
     with pytest.raises(InputError, match=r"student-label: the training diverged in epoch 0"):
         student("label", learning_rate=1e30, batch_size=10**6, max_epochs=1)
