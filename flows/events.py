@@ -36,7 +36,7 @@ def announce_ingest(version: int, told: str) -> bool:
         logger.warning(
             "Prefect's server at %s was not told of version %d, so that no retraining starts by itself (%s). "
             "`llp run-flow retrain` is one by hand.",
-            address,
+            httpx.URL(address).copy_with(username=None, password=None),
             version,
             error,
         )

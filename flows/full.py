@@ -23,6 +23,7 @@ from flows.artifacts import show_quality, show_stages
 from flows.bookkeeping import Outcome, StageEntry, read_stages, run_recorded
 from llp_core.config import load_params
 from llp_core.errors import INTERRUPTED, TERMINATED, InputError, LLPError, StageFailed
+from llp_core.locks import locked
 from llp_core.names import SETTINGS, Setting
 from llp_core.paths import REPORT, evaluation
 from llp_core.processes import usable_cores
@@ -36,6 +37,9 @@ GPU_DEVICES = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
 """One of these is there wherever torch could find a GPU: of NVIDIA's driver, AMD's, and of Windows' Linux."""
 
 Future: TypeAlias = PrefectFuture[Any]
+LOCK = Path("data/.full.lock")
+"""Held while stages run: DVC refuses a stage, and all that depends on it fails, while another process is at it."""
+
 Runner: TypeAlias = ThreadPoolTaskRunner[Any]
 
 
@@ -82,7 +86,7 @@ def full(settings: list[str] | None = None) -> FullRun:
     """Brings every stage up to date, stages of different settings side by side.
 
     The project's folder is the current one. A stage that fails leaves the stages that do not depend on it to
-    finish.
+    finish. While another run of the same folder is at its stages, this one waits.
 
     Args:
         settings: whose stages to run; all by default. With some left out, so are the stages that need all.
@@ -95,12 +99,16 @@ def full(settings: list[str] | None = None) -> FullRun:
         StageFailed: stages failed; the message names them. An error that all of them share is raised as its
             own class instead.
     """
+    with interruptible():
+        return _full(Path.cwd(), settings)
+
+
+def _full(root: Path, settings: Iterable[str] | None) -> FullRun:
     started = time.monotonic()
-    root = Path.cwd()
     workers = _workers(root)
     stages = select(read_stages(root), settings)
     runner: Runner = ThreadPoolTaskRunner(max_workers=workers)
-    with interruptible(), runner:
+    with locked(root / LOCK), runner:
         futures = _run_all(stages, runner)
     runs = [_stage_run(address, future) for address, future in futures.items()]
     show_stages(

@@ -40,6 +40,14 @@ def tune(dataset: str, setting: Setting, trials: int) -> Found:
             hold what it must.
         LLPError: the settings in use now, or those found, could not be scored.
     """
+    with interruptible():
+        found = _search(dataset, setting, trials)
+    write_tuned(dataset, setting, found.values, found.about())
+    _show_best(found, f"{dataset}, {setting}")
+    return found
+
+
+def _search(dataset: str, setting: Setting, trials: int) -> Found:
     source = get_dataset(dataset)
     params = for_dataset(load_params(PARAMS), dataset)
     shares = params.split.with_shares_of(source.new_node_share, source.test_share)
@@ -47,11 +55,7 @@ def tune(dataset: str, setting: Setting, trials: int) -> Found:
     split = reported_split(graph, setting, shares)
     params = params.model_copy(update={"split": shares})
     folder = FOLDER / f"{dataset}-{setting}"
-    with interruptible():
-        found = search(graph, split, params, trials, folder, published=published(dataset, setting))
-    write_tuned(dataset, setting, found.values, found.about())
-    _show_best(found, f"{dataset}, {setting}")
-    return found
+    return search(graph, split, params, trials, folder, published=published(dataset, setting))
 
 
 def _show_best(found: Found, title: str) -> None:

@@ -25,9 +25,16 @@ def locked(path: Path, held: str | None = None) -> Iterator[None]:
 
     Raises:
         HeldError: another process holds it, and `held` is given.
+        InputError: this user may not write there.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a") as file:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("a")
+    except PermissionError:
+        raise InputError(
+            f"{path}: this user may not write there, and without this lock others could change what is read meanwhile."
+        ) from None
+    with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -118,7 +118,10 @@ class Predictor:
             first = max(bisect(ids_sorted, name) - IDS_LOOKED_AT // 2, 0)
             near = difflib.get_close_matches(name, ids_sorted[first : first + IDS_LOOKED_AT], n=3)
             meant = f" Is {' or '.join(map(repr, near))} meant?" if near else ""
-            raise InputError(f"{name!r}: no node has this id ({len(unknown)} of {len(ids)} are unknown).{meant}")
+            raise InputError(
+                f"{name!r}: no node of the last run's graph has this id ({len(unknown)} of {len(ids)} are unknown)."
+                f"{meant}"
+            )
         return found
 
     @torch.inference_mode()

@@ -34,7 +34,8 @@ def decided(root: Path, params: Params) -> str | None:
         if state is not None and state.version == number:
             return f"version {number} of the models is what they are, and in use"
         if state is not None and any(number in (event.version, event.before) for event in state.history):
-            return f"version {number} of the models is what they are; it was in use and gave way: {state.why}"
+            why = next((event.why for event in reversed(state.history) if event.before == number), state.why)
+            return f"version {number} of the models is what they are; it was in use and gave way: {why}"
         return None  # it passed the gate, and the process was killed before it came into use
     path = decision_folder(digest) / "verdict.json"
     if not (root / path).is_file():

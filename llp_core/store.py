@@ -10,6 +10,7 @@ import json
 import os
 import secrets
 import shutil
+import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -108,14 +109,18 @@ def require_writable(path: Path) -> None:
 
 @contextmanager
 def atomic_file(path: Path) -> Iterator[Path]:
-    """A temporary path to write to, that takes `path`'s place, and its mode, when the block ends without an error."""
+    """A temporary path to write to, that takes `path`'s place, and its mode, when the block ends without an error.
+
+    Where `path` is a link, the file that it names is replaced.
+    """
+    path = path.resolve()
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     temporary.touch(exist_ok=False)  # as any new file: whom it is open to is up to the user's umask
+    mode = stat.S_IMODE((path if path.exists() else temporary).stat().st_mode)
     try:
         yield temporary
-        if path.exists():
-            shutil.copymode(path, temporary)
+        temporary.chmod(mode)  # safetensors puts a file of its own there, open to no one else
         temporary.replace(path)
     except OSError as error:
         if error.errno is not None and error.filename is None:  # a full disk's, that does not say where
@@ -175,7 +180,9 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
 
     try:
         return _join_sparse(load_file(path))
-    except FileNotFoundError:
+    except FileNotFoundError:  # safetensors says so of one that it may not read, too
+        if path.is_file():
+            raise InputError(f"{path}: this user may not read it.") from None
         raise _missing(path) from None
     except (SafetensorError, KeyError, RuntimeError) as error:
         raise _unreadable(path, error) from None

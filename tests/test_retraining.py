@@ -1,5 +1,6 @@
 """What a retraining decides beside the gate."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,7 @@ def why_not(root: Path) -> str | None:
     return decided(root, load_params(root / "params.yaml"))
 
 
-def test_what_is_in_use_or_gave_way_is_not_judged(project: Path) -> None:
+def test_what_is_in_use_or_gave_way_is_not_judged(project: Path, tmp_path: Path) -> None:
     assert why_not(project) is None
     number = register(project)
     assert why_not(project) is None
@@ -37,8 +38,13 @@ def test_what_is_in_use_or_gave_way_is_not_judged(project: Path) -> None:
     assert why_not(project) == "version 2 of the models is what they are, and in use"
     (project / "params.yaml").write_text(kept)
     assert why_not(project) == "version 1 of the models is what they are; it was in use and gave way: the other method"
+    was = shutil.copytree(project / "data", tmp_path / "was")
     nudge(project)
     assert why_not(project) is None
+    promote(project, register(project), "a third")
+    shutil.rmtree(project / "data")
+    was.rename(project / "data")
+    assert why_not(project) == "version 1 of the models is what they are; it was in use and gave way: the other method"
 
 
 def test_a_first_model_that_failed_its_smoke_test_is_not_judged_again(project: Path) -> None:

@@ -143,10 +143,19 @@ class TestAtomicFile:
             store.write_tensors(tmp_path / "x.safetensors", {"x": torch.ones(1)})
             os.umask(0o002)
             store.write_json(tmp_path / "y.json", 1)
+            store.write_tensors(tmp_path / "y.safetensors", {"x": torch.ones(1)})
             store.write_json(tmp_path / "x.json", 2)
         finally:
             os.umask(before)
-        assert (mode("x.json"), mode("x.safetensors"), mode("y.json")) == (0o600, 0o600, 0o664)
+        assert (mode("x.json"), mode("x.safetensors")) == (0o600, 0o600)
+        assert (mode("y.json"), mode("y.safetensors")) == (0o664, 0o664)
+
+    def test_a_link_stays_one(self, tmp_path):
+        store.write_json(tmp_path / "real.json", 1)
+        (tmp_path / "link.json").symlink_to("real.json")
+        store.write_json(tmp_path / "link.json", 2)
+        assert (tmp_path / "link.json").is_symlink()
+        assert store.read_json(tmp_path / "real.json") == 2
 
 
 class TestJSON:

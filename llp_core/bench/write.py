@@ -33,8 +33,9 @@ def write_benchmark(folder: Path, found: Benchmark) -> None:
 
 
 def to_text(found: Benchmark) -> str:
-    """All tables, as Markdown that reads well in a terminal, then the notes."""
-    return "\n\n".join([f"{title(found)}\n{subtitle(found)}", *map(to_markdown, tables(found)), *found.notes])
+    """All tables, as Markdown that reads well in a terminal, then who did not run, and the notes."""
+    absent = [f"{entrant.name}: {entrant.note}" for entrant in found.entrants if not entrant.ran]
+    return "\n\n".join([f"{title(found)}\n{subtitle(found)}", *map(to_markdown, tables(found)), *absent, *found.notes])
 
 
 def to_json_line(found: Benchmark) -> str:

@@ -25,6 +25,11 @@ def tune(
 
       llp run-flow tune --dataset cora --setting production --trials 100
     """
+    from llp_core.config import load_params
+    from llp_core.paths import PARAMS
+    from llp_core.tuned import for_dataset
+
+    for_dataset(load_params(PARAMS), dataset)  # what is wrong is told before Prefect starts
     from flows.tune import tune as flow
 
     found = flow(dataset, setting, trials)

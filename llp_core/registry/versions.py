@@ -51,7 +51,7 @@ def next_number(root: Path) -> int:
 
 def _numbered(names: Iterable[str]) -> list[int]:
     """The numbers in names of versions; others, such as that of a copy made by hand, are passed over."""
-    return [int(name[1:]) for name in names if re.fullmatch(r"v\d+", name)]
+    return [int(name[1:]) for name in names if re.fullmatch(r"v\d{4,}", name)]
 
 
 def read_version(root: Path, number: int) -> ModelVersion:

@@ -117,3 +117,4 @@ def test_text_begins_with_what_was_measured(benchmark: Benchmark) -> None:
     sizes = "60 nodes, 90 edges, 5 features; teacher sage, 2 layers of 8; student 2 layers of 16; "
     assert lines[1].startswith(f"{sizes}cpu Abacus, 2 threads")
     assert any(line.startswith("Closed loop, 10 pairs a request") for line in lines)
+    assert [line for line in lines if "no kernel" in line] == ["int9: no kernel <here>"]

@@ -54,6 +54,17 @@ def test_a_server_that_cannot_be_reached(monkeypatch: pytest.MonkeyPatch, caplog
     assert caplog.messages[0].startswith(f"Prefect's server at {CLOSED} was not told of version 3")
 
 
+def test_a_password_in_the_address_is_not_told(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    address = CLOSED.replace("://", "://user:secret@")
+    monkeypatch.setenv("PREFECT_API_URL", address)
+    with temporary_settings({PREFECT_API_URL: address}), caplog.at_level(logging.WARNING, "flows.events"):
+        assert not announce_ingest(3, "1 edge added")
+    assert caplog.messages[0].startswith(f"Prefect's server at {CLOSED} was not told of version 3")
+    assert "secret" not in caplog.text
+
+
 def test_no_server(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     monkeypatch.delenv("PREFECT_API_URL", raising=False)
     assert not announce_ingest(3, "1 edge added")

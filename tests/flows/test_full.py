@@ -12,6 +12,7 @@ from flows import full as module
 from flows.bookkeeping import StageEntry
 from flows.full import FullRun, full, select
 from llp_core.errors import CheckFailed, InputError, LLPError, StageFailed
+from llp_core.locks import HeldError, locked
 
 pytestmark = pytest.mark.usefixtures("prefect_server", "stages_in_process")
 
@@ -286,7 +287,28 @@ def test_a_temporary_server_does_not_outlive_its_flow(
     server, codes = Server(), []
     monkeypatch.setattr("prefect.server.api.server.SubprocessASGIServer._instances", {8000: server})
     monkeypatch.setattr(module.os, "_exit", codes.append)
-    with pytest.raises(type(signal)), module.interruptible():
+
+    def told(*_: object) -> None:
         raise signal
+
+    monkeypatch.setattr(module, "read_stages", told)
+    with pytest.raises(type(signal)):
+        full.fn()
     assert server.stopped
     assert codes == [code]
+
+
+def test_stages_of_two_runs_do_not_meet(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[str] = []
+
+    def another_run(name: str, setting: str | None) -> None:
+        with pytest.raises(HeldError), locked(project.root / module.LOCK, "held"):
+            pass
+        seen.append(name)
+        tiny_stages.run_stage(name, setting)
+
+    monkeypatch.setattr(module, "run_stage", another_run)
+    full()
+    assert "prepare" in seen
+    with locked(project.root / module.LOCK, "held"):  # it is free again
+        pass

@@ -74,6 +74,7 @@ def test_what_is_refused(
     code: int,
     told: str,
 ) -> None:
+    monkeypatch.setattr("flows.tune.tune", None)  # Prefect is not started for it
     assert tune(monkeypatch, *arguments) == code
     assert told in capsys.readouterr().err
     assert not Path("data/tune").exists()

@@ -228,7 +228,7 @@ def test_every_node_and_who_may_be_a_partner(served: Path, predictor: Predictor)
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["recommend", "nobody"], "'nobody': no node has this id (1 of 1 are unknown)"),
+        (["recommend", "nobody"], "'nobody': no node of the last run's graph has this id (1 of 1 are unknown)"),
         (["recommend", "--output", "all.txt"], "all.txt: expected a file that ends in .csv or .parquet"),
         (["recommend", "--output", "ends.csv/all.csv"], "ends.csv is no folder that can be written to"),
         (["recommend", "--version", "7"], "version 7 of the models: not found"),
@@ -293,7 +293,7 @@ def test_nodes_of_a_data_set_without_columns(served: Path, monkeypatch: pytest.M
 
 def test_a_name_that_is_nearly_right(predictor: Predictor) -> None:
     known = predictor.node_ids[7]
-    with pytest.raises(InputError, match=f"no node has this id .* Is .*'{known}'.* meant"):
+    with pytest.raises(InputError, match=f"graph has this id .* Is .*'{known}'.* meant"):
         predictor.find([predictor.node_ids[0], f"{known}x"])
 
 
