@@ -37,6 +37,7 @@ import yaml
 from llp_core import paths
 from llp_core.datasets.shapes import Shape, write_shape
 from llp_core.machine import forget_peak_memory, machine, peak_memory_mb
+from llp_core.processes import reuse_memory
 from llp_core.report.blocks import Picture
 from llp_core.report.pictures import INK, finish, svg_file
 from llp_core.stages import STAGES, run_stage
@@ -144,6 +145,7 @@ def call(folder: Path, stage: str, size: int) -> Row:
 
 def measure(folder: Path, stage: str, size: str) -> Row:
     """Runs a stage on the small graph, then on that of a size."""
+    reuse_memory()  # as the command line does
     run(folder / str(WARM), stage)
     forget_peak_memory()
     seconds = [timed(folder / size, stage)]
