@@ -364,3 +364,18 @@ class TestCompletion:
         environment = {"_LLP_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(len(words.split()) - 1)}
         result = CliRunner().invoke(app, [], env=environment, prog_name="llp")
         assert result.output.split() == expected
+
+
+def test_who_is_told_to_end_leaves_no_unfinished_file(tmp_path: Path) -> None:
+    code = (
+        "import os, signal\nfrom pathlib import Path\n"
+        "from llp_core.cli import app\nfrom llp_core.store import atomic_file\n"
+        "def write(prog_name):\n"
+        "    with atomic_file(Path('big.csv')) as file:\n"
+        "        file.write_text('half')\n"
+        "        os.kill(os.getpid(), signal.SIGTERM)\n"
+        "app.app = write\napp.main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (143, "", "")
+    assert list(tmp_path.iterdir()) == []

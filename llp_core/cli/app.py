@@ -1,5 +1,6 @@
 """The application: its commands, what all of them share, and how errors end it."""
 
+import signal
 import sys
 import traceback
 from typing import Annotated, NoReturn
@@ -9,7 +10,7 @@ import typer
 from llp_core import __version__
 from llp_core.cli import bench, data, dataset, model, paper, params, pipeline, predict, server, tuning
 from llp_core.cli.log import show_log
-from llp_core.errors import INTERRUPTED, LLPError
+from llp_core.errors import INTERRUPTED, TERMINATED, LLPError
 from llp_core.processes import reuse_memory
 
 EXIT_CODES = """Exit codes: 0 done, 1 an error of another kind, 2 wrong usage, 3 a file or setting does not hold what is
@@ -65,6 +66,7 @@ def shared(
 def main() -> None:
     """The console entry point `llp`."""
     reuse_memory()  # before there are other threads
+    signal.signal(signal.SIGTERM, _end)
     debug = "--debug" in sys.argv[1:]
     try:
         app(prog_name="llp")
@@ -77,6 +79,11 @@ def main() -> None:
         if end.code == INTERRUPTED:
             typer.echo("Interrupted. What was complete is kept; the same command goes on from there.", err=True)
         raise
+
+
+def _end(*_: object) -> NoReturn:
+    """Ends the process so that unfinished files and a temporary Prefect server go with it."""
+    sys.exit(TERMINATED)
 
 
 def _fail(error: Exception, message: str, exit_code: int, debug: bool) -> NoReturn:
