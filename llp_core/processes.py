@@ -8,8 +8,8 @@ import signal
 import threading
 from multiprocessing.connection import wait
 
-_MALLOC = {"MALLOC_TRIM_THRESHOLD_": (-1, 2**31 - 1), "MALLOC_MMAP_MAX_": (-4, 0), "MALLOC_ARENA_MAX": (-8, 1)}
-"""Settings of glibc: their names in the environment, their numbers in malloc.h, and values."""
+_M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
+"""Of malloc.h."""
 
 
 def usable_cores() -> int:
@@ -21,17 +21,13 @@ def reuse_memory() -> None:
     """Tells the C library to keep freed memory of this process for its next tensors, where that library is glibc.
 
     By default it gives large pieces back to the system at once and asks for them again in the next step of a
-    training, which then waits longer for its pages than it computes. Of a thread that was there before the first call
-    it keeps pieces below 64 MB only. Called again, it changes nothing.
+    training, which then waits longer for its pages than it computes. In other threads than the main one this holds for
+    pieces below 64 MB. Called again, it changes nothing.
     """
     if platform.libc_ver()[0] == "glibc":
-        for number, value in _MALLOC.values():
-            ctypes.CDLL(None).mallopt(number, value)
-
-
-def memory_environment() -> dict[str, str]:
-    """The variables that make a program do what `reuse_memory` does, from its start."""
-    return {name: str(value) for name, (_, value) in _MALLOC.items()}
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
+        mallopt(_M_MMAP_MAX, 0)
 
 
 def belong_to_parent() -> None:

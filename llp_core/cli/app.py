@@ -65,7 +65,7 @@ def shared(
 
 def main() -> None:
     """The console entry point `llp`."""
-    reuse_memory()  # before there are other threads
+    reuse_memory()
     signal.signal(signal.SIGTERM, _end)
     debug = "--debug" in sys.argv[1:]
     try:
