@@ -36,10 +36,10 @@ RETRY_SECONDS = 5
 GPU_DEVICES = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
 """One of these is there wherever torch could find a GPU: of NVIDIA's driver, AMD's, and of Windows' Linux."""
 
-Future: TypeAlias = PrefectFuture[Any]
 LOCK = Path("data/.full.lock")
 """Held while stages run: DVC refuses a stage, and all that depends on it fails, while another process is at it."""
 
+Future: TypeAlias = PrefectFuture[Any]
 Runner: TypeAlias = ThreadPoolTaskRunner[Any]
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from flows.daemons import wait_until
+from llp_core.errors import InputError
 from llp_core.locks import HeldError, locked
 
 
@@ -38,3 +39,12 @@ def test_who_does_not_wait_is_refused_until_it_is_free(tmp_path: Path) -> None:
 def test_a_fault_of_the_block_stays_what_it_is(tmp_path: Path) -> None:
     with pytest.raises(BlockingIOError), locked(tmp_path / "lock", "somebody is at work"):
         raise BlockingIOError
+
+
+def test_a_folder_that_may_not_be_written_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(InputError, match=r"one\.lock: this user may not write there"), locked(tmp_path / "one.lock"):
+        pass

@@ -150,6 +150,15 @@ class TestAtomicFile:
         assert (mode("x.json"), mode("x.safetensors")) == (0o600, 0o600)
         assert (mode("y.json"), mode("y.safetensors")) == (0o664, 0o664)
 
+    def test_tensors_that_may_not_be_read_are_not_called_missing(self, tmp_path, monkeypatch):
+        def refuse(path):
+            raise FileNotFoundError(path)  # as safetensors says it
+
+        store.write_tensors(tmp_path / "x.safetensors", {"x": torch.ones(1)})
+        monkeypatch.setattr("safetensors.torch.load_file", refuse)
+        with pytest.raises(InputError, match=r"x\.safetensors: this user may not read it"):
+            store.read_tensors(tmp_path / "x.safetensors")
+
     def test_a_link_stays_one(self, tmp_path):
         store.write_json(tmp_path / "real.json", 1)
         (tmp_path / "link.json").symlink_to("real.json")
