@@ -81,7 +81,7 @@ def sample_contexts(edges: Tensor, num_nodes: int, params: ContextsParams, rng: 
         near[isolated] = _other_nodes(isolated, params.near, num_nodes, rng)
         context[:, : params.near] = near
         context[:, params.near :] = _other_nodes(anchors, params.size - params.near, num_nodes, rng)
-    return Contexts(contexts, params.near)
+    return Contexts(contexts)
 
 
 def _other_nodes(anchors: Tensor, count: int, num_nodes: int, rng: torch.Generator) -> Tensor:

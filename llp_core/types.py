@@ -148,12 +148,11 @@ class Contexts:
     """The context nodes of every anchor, drawn in independent rounds.
 
     Attributes:
-        nodes: int32 [R, A, C]; `nodes[r, v]` are the context nodes of anchor v in round r.
-        near: how many of the C come first and were met on random walks; the rest are uniform.
+        nodes: int32 [R, A, C]; `nodes[r, v]` are the context nodes of anchor v in round r: first those met on
+            random walks, then uniform ones.
     """
 
     nodes: Tensor
-    near: int
 
     def __post_init__(self) -> None:
         require_tensor("nodes", self.nodes, torch.int32, (None, None, None))
@@ -161,7 +160,6 @@ class Contexts:
         low, high = int(self.nodes.min()), int(self.nodes.max())
         anchors = self.nodes.shape[1]
         require(low >= 0 and high < anchors, f"nodes: ids must lie in 0..{anchors - 1}, got {low}..{high}")
-        require(0 < self.near <= self.nodes.shape[2], f"near: expected 1..{self.nodes.shape[2]}, got {self.near}")
 
     @property
     def rounds(self) -> int:

@@ -50,7 +50,6 @@ def test_every_step_of_a_walk_follows_an_edge() -> None:
 def test_contexts_leave_the_anchor_out_and_stay_near() -> None:
     contexts = sample_contexts(EDGES, NUM_NODES, PARAMS, generator(0))
     assert contexts.nodes.shape == (5, NUM_NODES, 36)
-    assert contexts.near == 12
     anchors = torch.arange(NUM_NODES)[None, :, None]
     assert (contexts.nodes != anchors).all()
     near = contexts.nodes[:, :, :12]

@@ -163,23 +163,21 @@ class TestContexts:
     NODES = torch.tensor([[[1, 0], [0, 1], [0, 2]]], dtype=torch.int32)  # 1 round, 3 anchors, 2 nodes each
 
     def test_counts_rounds(self):
-        assert Contexts(self.NODES, near=1).rounds == 1
+        assert Contexts(self.NODES).rounds == 1
 
     @pytest.mark.parametrize(
-        ("nodes", "near", "message"),
+        ("nodes", "message"),
         [
-            (NODES.long(), 1, "nodes: expected torch.int32, got torch.int64"),
-            (NODES[0], 1, r"nodes: expected shape \[any, any, any\], got \[3, 2\]"),
-            (NODES[:0], 1, r"nodes: expected no empty dimension, got shape \[0, 3, 2\]"),
-            (NODES + 1, 1, r"nodes: ids must lie in 0\.\.2, got 1\.\.3"),
-            (NODES - 1, 1, r"nodes: ids must lie in 0\.\.2, got -1\.\.1"),
-            (NODES, 0, r"near: expected 1\.\.2, got 0"),
-            (NODES, 3, r"near: expected 1\.\.2, got 3"),
+            (NODES.long(), "nodes: expected torch.int32, got torch.int64"),
+            (NODES[0], r"nodes: expected shape \[any, any, any\], got \[3, 2\]"),
+            (NODES[:0], r"nodes: expected no empty dimension, got shape \[0, 3, 2\]"),
+            (NODES + 1, r"nodes: ids must lie in 0\.\.2, got 1\.\.3"),
+            (NODES - 1, r"nodes: ids must lie in 0\.\.2, got -1\.\.1"),
         ],
     )
-    def test_refuses(self, nodes, near, message):
+    def test_refuses(self, nodes, message):
         with pytest.raises(ValueError, match=f"^{message}$"):
-            Contexts(nodes, near)
+            Contexts(nodes)
 
 
 class TestTeacherScores:

@@ -55,7 +55,7 @@ COLD_START = replace(
     test_edges=torch.tensor([[4, 0], [5, 5]]),
 )
 
-CONTEXTS = Contexts(nodes=torch.tensor([[[1, 2], [0, 3], [1, 0], [2, 1]]], dtype=torch.int32), near=1)
+CONTEXTS = Contexts(nodes=torch.tensor([[[1, 2], [0, 3], [1, 0], [2, 1]]], dtype=torch.int32))
 SCORES = TeacherScores(
     context_logits=torch.tensor([[[2.0, -1.0], [0.5, 0.0], [1.0, -3.0], [4.0, 0.0]]]),
     edge_logits=torch.tensor([3.0, 2.0]),

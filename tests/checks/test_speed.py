@@ -94,4 +94,4 @@ def made_scores(split: LinkSplit, graph: Graph, rng: torch.Generator) -> tuple[T
         negative_logits=torch.randn(ROUNDS, edges, generator=rng),
         representations=torch.randn(anchors, 64, generator=rng),
     )
-    return scores, Contexts(torch.randint(anchors, shape, generator=rng, dtype=torch.int32), near=6)
+    return scores, Contexts(torch.randint(anchors, shape, generator=rng, dtype=torch.int32))

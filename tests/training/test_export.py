@@ -14,7 +14,7 @@ def test_pairs_are_scored_over_the_half_of_the_edges_that_they_are_not_in(
 ) -> None:
     spec = ModelSpec(encoder="sage", features=22, hidden=16, layers=2, dropout=0.5)
     model = LinkModel(spec, generator(0, "weights"))
-    one_round = Contexts(contexts.nodes[:1], contexts.near)
+    one_round = Contexts(contexts.nodes[:1])
     scores = export_scores(model, training_graph, one_round, generator(3), "scores")
 
     edges, features = training_graph.edges, NodeFeatures.of(training_graph.features)
