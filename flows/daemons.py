@@ -22,8 +22,8 @@ from llp_core.errors import InputError, LLPError
 _NOTED = 'echo $$ 1<>"$0"; exec "$@"'
 LOG_LINES = 15
 """So many of a log's last lines are shown when a program fails."""
-_LOOK_AGAIN = 0.2
-"""Seconds."""
+_LOOK_AGAIN, _LOOKED_AT = 0.2, 1.0
+"""Seconds between looks, and that one look of another process at the lock cannot last."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,8 @@ class Daemon:
         self.folder.mkdir(parents=True, exist_ok=True)
         self._lock.touch()
         with self._lock.open("r+") as lock, self.log.open("a") as log:
-            if not _take(lock, fcntl.LOCK_EX):
+            # Another process that calls `pid` holds the lock for a moment.
+            if not wait_until(lambda: _take(lock, fcntl.LOCK_EX), _LOOKED_AT):
                 raise InputError(f"{self.name}: it runs already, as {self._lock} says.")
             lock.truncate(0)
             process = subprocess.Popen(  # noqa: S603

@@ -22,6 +22,7 @@ from prefect.client.schemas.filters import (
 from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.client.schemas.sorting import FlowRunSort
 from prefect.exceptions import ObjectNotFound
+from prefect.settings import PREFECT_API_AUTH_STRING
 from prefect.states import Cancelling, Crashed
 from prefect.utilities.processutils import command_to_string
 from prefect.workers.process import ProcessWorker
@@ -47,6 +48,10 @@ class NextRun:
     start: datetime
 
 
+def _client(api: str) -> SyncPrefectClient:
+    return SyncPrefectClient(api, auth_string=PREFECT_API_AUTH_STRING.value())
+
+
 def prepare_pool(api: str) -> None:
     """Makes the work pool where it is missing, and has its runs use this interpreter.
 
@@ -56,7 +61,7 @@ def prepare_pool(api: str) -> None:
     template["variables"]["properties"]["command"]["default"] = command_to_string(
         [sys.executable, "-m", "flows.run_on_worker"]
     )
-    with SyncPrefectClient(api) as client:
+    with _client(api) as client:
         try:
             client.read_work_pool(POOL)
         except ObjectNotFound:
@@ -67,14 +72,14 @@ def prepare_pool(api: str) -> None:
 
 def worker_is_online(api: str, since: datetime) -> bool:
     """Whether the worker gave a sign of life after `since`."""
-    with SyncPrefectClient(api) as client:
+    with _client(api) as client:
         workers = client.read_workers_for_work_pool(POOL)
     return any(worker.last_heartbeat_time and worker.last_heartbeat_time > since for worker in workers)
 
 
 def next_runs(api: str, count: int) -> Sequence[NextRun]:
     """The runs that are due next, the soonest first, `count` at most."""
-    with SyncPrefectClient(api) as client:
+    with _client(api) as client:
         runs = client.read_flow_runs(
             flow_run_filter=_in_state(StateType.SCHEDULED),
             work_pool_filter=_OF_POOL,
@@ -91,7 +96,7 @@ def next_runs(api: str, count: int) -> Sequence[NextRun]:
 
 def cancel_runs(api: str, seconds: float) -> None:
     """Has the worker end the runs that it started, and waits until they have, or until so many seconds are over."""
-    with SyncPrefectClient(api) as client:
+    with _client(api) as client:
         for run in _active(client):
             client.set_flow_run_state(run.id, Cancelling(message="The worker is stopped."))
         wait_until(lambda: not _active(client), seconds)
@@ -99,7 +104,7 @@ def cancel_runs(api: str, seconds: float) -> None:
 
 def terminate_runs(api: str, seconds: float) -> None:
     """Ends the runs of a worker that was killed, and waits until they have, or until so many seconds are over."""
-    with SyncPrefectClient(api) as client:
+    with _client(api) as client:
         for run in filter(_has_process, _active(client)):
             os.kill(int(run.infrastructure_pid or ""), signal.SIGTERM)
         wait_until(lambda: not any(map(_has_process, _active(client))), seconds)
@@ -110,7 +115,7 @@ def give_up_lost_runs(api: str) -> None:
 
     Whoever was killed cannot tell.
     """
-    with SyncPrefectClient(api) as client:
+    with _client(api) as client:
         noted = client.read_flow_runs(flow_run_filter=_in_state(*_ACTIVE))
         runs = [*_active(client), *(run for run in noted if run.infrastructure_pid and not run.work_pool_name)]
         lost = [run for run in runs if not _has_process(run)]

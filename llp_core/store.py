@@ -19,7 +19,7 @@ from typing import Any, TypeVar, get_args, get_type_hints
 import torch
 from torch import Tensor
 
-from llp_core.errors import InputError
+from llp_core.errors import InputError, is_of_the_machine
 from llp_core.machine import code_versions
 
 T = TypeVar("T")
@@ -243,6 +243,8 @@ def load(kind: type[T], folder: Path) -> T:
             values[file.stem] = tuple(pd.read_parquet(file)[file.stem].tolist())
         return kind(**values)
     except (LookupError, OSError, TypeError, ValueError) as error:  # pyarrow's of a damaged file is an OSError
+        if is_of_the_machine(error):
+            raise
         raise _unreadable(folder, error) from None
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from llp_core.errors import InputError
+from llp_core.errors import InputError, is_of_the_machine
 
 NO_ROW = "expected at least one row below the header, found none."
 
@@ -43,6 +43,8 @@ def read_csv(path: Path, name: str, most_columns: int) -> Any:
             ),
         )
     except (pa.ArrowException, UnicodeDecodeError) as error:
+        if is_of_the_machine(error):
+            raise
         raise _unreadable(path, name, error) from None
     if _may_be_open(path, data) and (line := _open_record(path)) is not None:
         raise _not_closed(name, line)

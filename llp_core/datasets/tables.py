@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llp_core.datasets.csv_files import NO_ROW, read_csv, records
-from llp_core.errors import InputError
+from llp_core.errors import InputError, is_of_the_machine
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -184,6 +184,8 @@ def read_table(path: Path, name: str) -> Table:
     try:
         data = _read_parquet(path, name) if path.suffix == ".parquet" else read_csv(path, name, MAX_COLUMNS)
     except (pa.ArrowException, OSError) as error:  # damage inside of a file is an OSError
+        if is_of_the_machine(error):
+            raise
         raise InputError(f"{name}: expected a Parquet file, but it cannot be read as one ({error}).") from None
     columns = data.column_names
     if nameless := [number for number, column in enumerate(columns, start=1) if not column.strip()]:

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 Numbers = NDArray[np.int64]
 
+_LARGEST_WHOLE = 2**53
+"""Up to here float64 holds every whole number."""
+
 
 class UnknownNode(InputError):
     """An edge names a node that is not there."""
@@ -194,12 +197,22 @@ def _alike(
     if before.dtype == after.dtype:
         return before, after
     if pd.api.types.is_numeric_dtype(before) and pd.api.types.is_numeric_dtype(after):
+        if any(each.dtype == np.int64 and (each.abs() > _LARGEST_WHOLE).any() for each in (before, after)):
+            return _as_text(before), _as_text(after)
         return before.astype(np.float64), after.astype(np.float64)
     if pd.api.types.is_numeric_dtype(before) and (numbers := pd.to_numeric(after, errors="coerce")).notna().all():
         same_text = numbers.dtype == before.dtype and bool((numbers.astype("str") == after).all())
         if same_text or not as_words:
             return _alike(before, numbers)
-    return before.astype("str"), after.astype("str")
+    return _as_text(before), _as_text(after)
+
+
+def _as_text(values: "pd.Series[Any]") -> "pd.Series[Any]":
+    """A column as text: whole numbers of a column with gaps as such, and gaps as none."""
+    import pandas as pd
+
+    text = values.astype("str")
+    return text.str.removesuffix(".0").fillna("") if pd.api.types.is_float_dtype(values) else text
 
 
 def _same(before: "pd.Series[Any]", after: "pd.Series[Any]", kind: Kind) -> NDArray[np.bool_]:

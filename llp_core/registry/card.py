@@ -62,10 +62,11 @@ def _facts(version: ModelVersion, method: str) -> Iterator[str]:
 def _figures(folder: Path, method: str) -> Iterator[str]:
     yield f"| setting | edges | method | {' | '.join(_SHOWN.values())} |"
     yield "|---|---|---|" + "---:|" * len(_SHOWN)
+    methods = dict.fromkeys(("teacher", "label", method))
     for setting in SETTINGS:
         figures = read_json(folder / setting / METRICS)
         for group in (ALL_EDGES, *EDGE_GROUPS):
-            for name in [name for name in ("teacher", "label", method) if group in figures.get(name, {})]:
+            for name in [name for name in methods if group in figures.get(name, {})]:
                 values = " | ".join(f"{100 * figures[name][group][metric]:.1f}" for metric in _SHOWN)
                 yield f"| {setting} | {group} | {name} | {values} |"
 

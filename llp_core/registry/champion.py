@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 from llp_core import paths
-from llp_core.errors import InputError, LLPError
+from llp_core.errors import InputError, LLPError, is_of_the_machine
 from llp_core.registry.records import CHAMPION, MANIFEST, Champion, Event, Judged, Switch
 from llp_core.registry.smoke import smoke_test
 from llp_core.registry.versions import now, open_version, read_state, registry_lock, version_folder
@@ -117,11 +117,13 @@ def _test(root: Path, state: Champion) -> None:
         open_version(root, state.version)
         smoke_test(version_folder(root, state.version))
     except Exception as error:  # whatever it is, it must not stay in use
+        if is_of_the_machine(error):  # no fault of the version; the next command tests it again
+            raise
         last = state.history[-1]
         # A failed one does not come back: it is the last event where another copy's history was taken.
         back = last.before if last.what != "failed" else next(iter(state.former), None)
         former = tuple(each for each in state.former if each != back)
-        event = _event(root, "failed", back, state.version, str(error))
+        event = _event(root, "failed", back, state.version, str(error) or type(error).__name__)
         _write(root, Champion(back, former, tested=True, history=(*state.history, event)))
         told = "no model is in use" if back is None else f"version {back} is in use again"
         raise LLPError(f"Version {state.version} failed its smoke test, and {told}. {error}") from None

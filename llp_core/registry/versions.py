@@ -12,7 +12,7 @@ from pathlib import Path
 import yaml
 
 from llp_core import paths
-from llp_core.errors import InputError
+from llp_core.errors import InputError, is_of_the_machine
 from llp_core.locks import locked
 from llp_core.registry.records import CHAMPION, MANIFEST, PARAMS, Champion, ModelVersion, folder_name
 from llp_core.store import sha256, write_json
@@ -68,6 +68,8 @@ def read_version(root: Path, number: int) -> ModelVersion:
     try:
         return ModelVersion.from_json(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, LookupError, TypeError) as error:
+        if is_of_the_machine(error):
+            raise
         raise InputError(f"{path}: it does not describe a version of the models ({error}). {_RESTORE}") from None
 
 
@@ -81,6 +83,8 @@ def served_method(root: Path, number: int) -> str:
     try:
         return str(yaml.safe_load(path.read_text(encoding="utf-8"))["gate"]["method"])
     except (OSError, UnicodeDecodeError, yaml.YAMLError, LookupError, TypeError) as error:
+        if is_of_the_machine(error):
+            raise
         raise InputError(f"{path}: it does not say which method is served ({error}).") from None
 
 

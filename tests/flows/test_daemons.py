@@ -2,6 +2,7 @@ import fcntl
 import os
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -89,6 +90,15 @@ def test_a_program_that_is_not_there(daemon):
     daemon.start([daemon.folder / "none"], os.environ)
     with pytest.raises(LLPError, match=r"(?s)ended as soon as it started.*/none: "):
         daemon.wait_for(lambda: False, 60)
+
+
+def test_it_starts_while_another_process_looks_at_it(daemon):
+    daemon.folder.mkdir()
+    with (daemon.folder / "sleeper.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_SH)
+        threading.Timer(0.1, fcntl.flock, (lock, fcntl.LOCK_UN)).start()
+        daemon.start(SLEEP, os.environ)
+    assert wait_until(lambda: started(daemon), 60)
 
 
 def test_it_does_not_start_twice(daemon):

@@ -183,6 +183,15 @@ def test_another_port_takes_the_worker_along(unserved):
     moved.wait_for(moved.run("quiet", name="moved"), "Completed")
 
 
+def test_a_server_with_a_password(unserved):
+    password = dict.fromkeys(("PREFECT_SERVER_API_AUTH_STRING", "PREFECT_API_AUTH_STRING"), "admin:1234")
+    project = Served(unserved.root, unserved.port, password)
+    project.up()
+    assert httpx.post(f"{project.api}/deployments/filter", json={}, timeout=60).status_code == 401
+    assert project.llp("server", "status").returncode == 0
+    assert project.llp("server", "down").returncode == 0
+
+
 def test_a_port_that_is_taken(unserved):
     with socket.socket() as other:
         other.bind(("127.0.0.1", unserved.port))

@@ -201,6 +201,18 @@ class TestChanges:
         (file,) = new_project.ingest(path).files
         assert file.status == "known already"
 
+    def test_whole_numbers_stay_as_they_are_beside_a_gap(self, new_project: Project) -> None:
+        stamps = [1_700_000_000_000_000_001 + 2 * i for i in range(8)]
+        pd.read_csv("nodes.csv").assign(stamp=stamps).to_parquet("n.parquet", index=False)
+        columns = {"colour": "category", "stamp": "ignore"}
+        new_project.configure(data__files__nodes="n.parquet", data__files__columns=columns)
+        new_project.start()
+        more = {"id": ["n8", "n9"], "size": [1, 2], "colour": ["red"] * 2, "stamp": pd.array([5, None], dtype="Int64")}
+        pd.DataFrame(more).to_parquet("more.parquet", index=False)
+        (file,) = new_project.ingest(Path("more.parquet")).files
+        assert file.counts == Counts(nodes_added=2)
+        assert [row[2] for row in new_project.nodes().values()] == [*map(str, stamps), "5", ""]
+
     def test_decimals_of_parquet_are_numbers(self, new_project: Project) -> None:
         sizes = [Decimal(size) / 4 for size in range(8)]
         pd.DataFrame({"id": range(8), "size": sizes, "colour": ["red"] * 4 + ["blue"] * 4}).to_parquet("n.parquet")
@@ -522,11 +534,13 @@ class TestIncoming:
 
 
 @pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left on device"), MemoryError()])
-@pytest.mark.parametrize("where", ["llp_core.live.merging.changed", "llp_core.live.ingesting.write_live"])
+@pytest.mark.parametrize(
+    "where", ["pyarrow.csv.read_csv", "llp_core.live.merging.changed", "llp_core.live.ingesting.write_live"]
+)
 def test_a_fault_of_the_machine_is_no_file_s(
     project: Project, monkeypatch: pytest.MonkeyPatch, error: Exception, where: str
 ) -> None:
-    def fail(*arguments: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise error
 
     file = project.drop("a.csv", "source,target\nn0,n4\n")

@@ -1,5 +1,6 @@
 """The model in use: promoted, rolled back, tested; and what a process leaves that is killed on the way."""
 
+import errno
 import json
 import shutil
 import subprocess
@@ -116,6 +117,25 @@ def test_a_failed_smoke_test_switches_back(three: Path) -> None:
     assert "known pairs do not score as recorded" in state.why
     promote(three, 3, "the next one")
     assert in_use(three) == (3, (1,))
+
+
+@pytest.mark.parametrize("error", [MemoryError(), OSError(errno.EMFILE, "Too many open files")])
+def test_a_fault_of_the_machine_fails_no_version(
+    three: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    promote(three, 1, "first")
+    with monkeypatch.context() as patch:
+        patch.setattr(sys.modules["llp_core.registry.champion"], "smoke_test", fail)
+        with pytest.raises(type(error)):
+            promote(three, 2, "better")
+    settle(three)
+    state = read_state(three)
+    assert state is not None
+    assert [event.what for event in state.history] == ["promoted", "promoted"]
+    assert (state.version, state.tested) == (2, True)
 
 
 @pytest.mark.parametrize(("first", "back"), [(1, None), (3, 3)])

@@ -68,6 +68,12 @@ def test_the_card_is_for_people(project: Path) -> None:
     assert "**The candidate passes all " in card
 
 
+def test_the_card_of_plain_mlps_lists_them_once(project: Path) -> None:
+    change(project, {"gate": {"method": "label"}})
+    register(project)
+    assert (V1 / "CARD.md").read_text().count("| production | all | label |") == 1
+
+
 def test_hashes_of_what_it_was_trained_on(project: Path) -> None:
     register(project)
     seen = read_tensors(V1 / "trained_on.safetensors")
