@@ -31,7 +31,8 @@ def paper(
     """Measure what is missing of the tables in docs/results.md: hours of work, resumable at any point.
 
     Every data set, setting, method, seed and split is a cell. A finished cell is kept under data/paper and in
-    benchmarks/results/paper.parquet, and is run again only when its settings have changed. docs/results.md is
+    benchmarks/results/paper.parquet, in git with all cells measured so far, and is run again only when params.yaml or
+    llp_core/tuned has other settings for it. Then it leaves that file when the first job is done. docs/results.md is
     written anew as cells come. What each data set needs is downloaded, or copied from the mirror.
 
     For example:

@@ -63,8 +63,9 @@ def run_paper(jobs: Sequence[Job], params: Params) -> Iterator[Standing]:
     """Runs what is missing of the plan in the current folder, and tells how far it is after each job.
 
     Cells that the committed results hold count as finished, and so do those below `FOLDER`. Those measured with
-    other settings than today's do not: they leave the results and, where they are planned, are run again. The results,
-    and the page made of them, are written anew after each job. Stopped at any point, the same call goes on from there.
+    other settings than today's do not: where they are planned they are run again, and they leave the results as soon as
+    the first job has ended well. The results, and the page made of them, are written anew after each job. Stopped at any
+    point, the same call goes on from there.
 
     Args:
         jobs: the plan (`llp_core.paper.plan.plan_jobs`).
@@ -83,7 +84,11 @@ def run_paper(jobs: Sequence[Job], params: Params) -> Iterator[Standing]:
             told = "; ".join(f"{name}: {number}" for name, number in sorted(count.items()))
             if told:
                 logger.info("Measured with other settings than today's, so %s: %s", what, told)
-        _keep(rows)
+        replaced = stale & planned
+        if replaced:
+            logger.info("%s holds them until the first job is done; after that, `git restore` has them", RESULTS)
+        else:
+            _keep(rows)
         yield _standing(planned, rows, failures)
         left = [one for one in (job.without(rows.keys()) for job in jobs) if one is not None]
         logger.info("%d of %d cells are finished; %d jobs to run", *_count(planned, rows), len(left))
@@ -94,10 +99,12 @@ def run_paper(jobs: Sequence[Job], params: Params) -> Iterator[Standing]:
         for job, failure in _run_jobs(ready, workers):
             if failure is not None:
                 failures[job.name] = failure
-            rows |= {cell: read_json(cell_path(FOLDER, cell)) for cell in job.cells if cell_path(FOLDER, cell).exists()}
+            measured = [cell for cell in job.cells if cell_path(FOLDER, cell).exists()]
+            rows |= {cell: read_json(cell_path(FOLDER, cell)) for cell in measured}
             # Rows may have come to the file meanwhile; a cell that failed may lie there with former settings.
             rows, _ = current_rows((read_rows(RESULTS), rows), settings)
-            _keep(rows)
+            if measured or not replaced:
+                _keep(rows)
             logger.info("%d of %d cells are finished", *_count(planned, rows))
             yield _standing(planned, rows, failures)
         yield _standing(planned, rows, failures)
