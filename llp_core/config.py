@@ -60,7 +60,7 @@ class RunParams(Section):
     device: Literal["auto", "cpu", "cuda"]
     """Where training and latency run; auto takes a GPU where there is one."""
     precision: Literal["auto", "float32", "bfloat16"]
-    """Of the dense products in training, whose sums and weights stay float32; auto takes bfloat16 where the
+    """Of the products in training, whose sums and weights stay float32; auto takes bfloat16 where the
     processor multiplies it natively. Scores and latency are always float32."""
 
 

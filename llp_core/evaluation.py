@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from llp_core.graph import degrees
+from llp_core.graph import degrees, select_rows
 from llp_core.metrics import HITS_AT, area_under_curve, hits_at_k, mean_reciprocal_rank
 from llp_core.models import Adjacency, LinkModel, NodeFeatures
 from llp_core.names import ALL_EDGES, EDGE_GROUPS
@@ -31,6 +31,21 @@ def score_test_pairs(model: LinkModel, features: NodeFeatures, split: LinkSplit)
     graph = [Adjacency.from_edges(split.inference_edges, split.num_nodes, device)] if model.encoder.needs_graph else []
     hidden = model.encode(features, *graph)
     return model.score(hidden, split.test_edges.to(device)), model.score(hidden, split.test_negatives.to(device))
+
+
+@torch.inference_mode()
+def score_pairs(model: LinkModel, features: Tensor, pairs: Tensor) -> Tensor:
+    """Logits, float32 [P] on the CPU, of a student for pairs, int64 [2, P]. Only their nodes are encoded.
+
+    Args:
+        model: in evaluation mode; it needs no graph.
+        features: of every node, [N, F] on the CPU, dense or CSR.
+        pairs: of nodes.
+    """
+    device = next(model.parameters()).device
+    nodes, local = torch.unique(pairs, return_inverse=True)
+    hidden = model.encode(NodeFeatures.of(select_rows(features, nodes), device))
+    return model.score(hidden, local.to(device)).cpu()
 
 
 def evaluate(split: LinkSplit, logits: Mapping[str, tuple[Tensor, Tensor]]) -> Evaluation:

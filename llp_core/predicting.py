@@ -21,6 +21,7 @@ from llp_core.config import load_params
 from llp_core.datasets.files import ids_of
 from llp_core.datasets.tables import read_table
 from llp_core.errors import InputError
+from llp_core.evaluation import score_pairs
 from llp_core.graph import csr, select_rows, stack_rows
 from llp_core.models import LinkModel, NodeFeatures, load_model
 from llp_core.names import Setting
@@ -124,12 +125,9 @@ class Predictor:
             )
         return found
 
-    @torch.inference_mode()
     def score(self, pairs: Tensor) -> Tensor:
         """Logits, float32 [P], of pairs, int64 [2, P]: the higher, the likelier. Only their nodes are encoded."""
-        nodes, local = torch.unique(pairs, return_inverse=True)
-        hidden = self._encode(nodes)
-        return self.model.score(hidden, local.to(hidden.device)).cpu()
+        return score_pairs(self.model, self.features, pairs)
 
     @torch.inference_mode()
     def recommend(self, nodes: Tensor, top: int, among: Tensor | None = None) -> Recommended:

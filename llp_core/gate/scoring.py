@@ -10,11 +10,11 @@ from torch import Tensor
 from llp_core import paths
 from llp_core.config import Params
 from llp_core.errors import InputError
+from llp_core.evaluation import score_pairs
 from llp_core.gate.bootstrap import HITS, paired_differences
 from llp_core.gate.verdict import Comparison
-from llp_core.graph import select_rows
 from llp_core.hashing import node_hashes, pair_hashes
-from llp_core.models import LinkModel, NodeFeatures, load_model
+from llp_core.models import LinkModel, load_model
 from llp_core.names import ALL_EDGES, EDGE_GROUPS, SETTINGS, Setting
 from llp_core.registry.records import TRAINED_ON, ModelVersion
 from llp_core.registry.serving import features_for
@@ -113,13 +113,8 @@ def _rows(
         yield Comparison(setting, group, metric, positives, negatives, left_out, *figures, judged=judged)
 
 
-@torch.inference_mode()
 def _score(model: LinkModel, features: Tensor, pairs: Tensor) -> Tensor:
-    """Logits, float32 [P], on the CPU, of int64 [2, P]; only the nodes of the pairs are encoded."""
-    device = next(model.parameters()).device
-    nodes, local = torch.unique(pairs, return_inverse=True)
-    hidden = model.encode(NodeFeatures.of(select_rows(features, nodes), device))
-    scores = model.score(hidden, local.to(device)).cpu()
+    scores = score_pairs(model, features, pairs)
     if not bool(torch.isfinite(scores).all()):
         raise InputError("A model's scores of test pairs are not finite. Train it again with a smaller learning_rate.")
     return scores

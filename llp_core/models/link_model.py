@@ -206,7 +206,7 @@ class LinkModel(nn.Module):
 
         Args:
             rng: of dropout, on the model's device.
-            precision: of dense products, float32 or bfloat16; weights and results stay float32.
+            precision: of products, float32 or bfloat16; weights and results stay float32.
         """
         self.training_precision = precision
         for module in self.modules():

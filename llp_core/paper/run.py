@@ -63,9 +63,9 @@ def run_paper(jobs: Sequence[Job], params: Params) -> Iterator[Standing]:
     """Runs what is missing of the plan in the current folder, and tells how far it is after each job.
 
     Cells that the committed results hold count as finished, and so do those below `FOLDER`. Those measured with
-    other settings than today's do not: where they are planned they are run again, and they leave the results as soon as
-    the first job has ended well. The results, and the page made of them, are written anew after each job. Stopped at any
-    point, the same call goes on from there.
+    other settings than today's do not: where they are planned they are run again, and leave the results as soon as a
+    cell is measured. The results, and the page made of them, are written anew after each job. Stopped at any point, the
+    same call goes on from there.
 
     Args:
         jobs: the plan (`llp_core.paper.plan.plan_jobs`).

@@ -78,7 +78,7 @@ def figure(evaluation: Evaluation, method: str, group: str, metric: str = HEADLI
 
 
 def comparisons(methods: Sequence[str]) -> list[tuple[str, str]]:
-    """Which methods to subtract: each student but the plain MLP from the teacher, and LLP from the plain MLP."""
+    """Which methods to subtract: the teacher from each student, and the plain MLP from LLP."""
     pairs = [(method, TEACHER) for method in methods if method != TEACHER and TEACHER in methods]
     if {"llp", "label"} <= set(methods):
         pairs.append(("llp", "label"))

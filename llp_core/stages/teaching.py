@@ -7,11 +7,17 @@ from llp_core.checks import check_scores, write_findings
 from llp_core.config import Params
 from llp_core.models import load_model, save_model
 from llp_core.names import Setting
-from llp_core.sampling import generator, sample_contexts
 from llp_core.splits import training_graph
 from llp_core.store import load, new_folder, save, write_json
-from llp_core.training.export import export_scores
-from llp_core.training.runs import Lessons, best_of, resolve_device, train_student, train_teachers
+from llp_core.training.runs import (
+    Lessons,
+    ask_teacher,
+    best_of,
+    draw_contexts,
+    resolve_device,
+    train_student,
+    train_teachers,
+)
 from llp_core.types import Contexts, Graph, LinkSplit, TeacherScores, TrainingGraph
 
 
@@ -30,9 +36,7 @@ def teacher(params: Params, setting: Setting) -> None:
 
 def contexts(params: Params, setting: Setting) -> None:
     """Draws the context nodes of every training node."""
-    graph = _training_graph(setting)
-    rng = generator(params.run.seed, "contexts")
-    drawn = sample_contexts(graph.edges, graph.num_nodes, params.contexts, rng)
+    drawn = draw_contexts(_training_graph(setting), params.contexts, params.run.seed)
     with new_folder(paths.contexts(setting), _made("contexts", setting, params)) as folder:
         save(drawn, folder)
 
@@ -41,8 +45,8 @@ def teacher_scores(params: Params, setting: Setting) -> None:
     """Exports the teacher's logits on contexts and training pairs, and checks them."""
     model = load_model(paths.teacher(setting), resolve_device(params.run))
     drawn = load(Contexts, paths.contexts(setting))
-    rng = generator(params.run.seed, "teacher scores")
-    scores = export_scores(model, _training_graph(setting), drawn, rng, f"{setting}: teacher scores")
+    seed, name = params.run.seed, f"{setting}: teacher scores"
+    scores = ask_teacher(model, _training_graph(setting), drawn, seed, name)
     findings = check_scores(scores, drawn, load(LinkSplit, paths.split(setting)))
     findings.require(f"teacher_scores-{setting}")
     with new_folder(paths.teacher_scores(setting), _made("teacher_scores", setting, params)) as folder:

@@ -59,7 +59,7 @@ class Trainer:
         params: learning rate, epochs, patience, batch size and what else a model is trained with.
         predicted_share: of the training edges, predicted in one step; below 1 without messages over them.
         dropout_rng: generator of dropout, on the model's device.
-        precision: of the dense products; float32 or bfloat16.
+        precision: of the products; float32 or bfloat16.
         checkpoint: where the state is kept.
         scale: whether the encoder's weights were drawn anew, and are to be scaled to the features.
         fanouts: most neighbours that a step draws of a node, one a layer; None for messages over the whole graph.

@@ -71,7 +71,7 @@ def trainings_at_once(run: RunParams) -> int:
 
 
 def resolve_precision(run: RunParams, device: torch.device) -> torch.dtype:
-    """The precision of dense products in training that params.yaml asks for."""
+    """The precision of products in training that params.yaml asks for."""
     if run.precision != "auto":
         return torch.bfloat16 if run.precision == "bfloat16" else torch.float32
     processor = torch.cpu.get_capabilities() if device.type == "cpu" else {}
@@ -121,9 +121,18 @@ def teach(teacher: LinkModel, graph: TrainingGraph, params: ContextsParams, seed
         params: settings of the contexts.
         seed: of the run.
     """
-    contexts = sample_contexts(graph.edges, graph.num_nodes, params, generator(seed, "contexts"))
-    scores = export_scores(teacher, graph, contexts, generator(seed, "teacher scores"), "teacher scores")
-    return Lessons(contexts, scores, teacher)
+    contexts = draw_contexts(graph, params, seed)
+    return Lessons(contexts, ask_teacher(teacher, graph, contexts, seed, "teacher scores"), teacher)
+
+
+def draw_contexts(graph: TrainingGraph, params: ContextsParams, seed: int) -> Contexts:
+    """The context nodes of every training node, by the seed of the run."""
+    return sample_contexts(graph.edges, graph.num_nodes, params, generator(seed, "contexts"))
+
+
+def ask_teacher(teacher: LinkModel, graph: TrainingGraph, contexts: Contexts, seed: int, name: str) -> TeacherScores:
+    """The teacher's scores of contexts and training pairs, by the seed of the run; `name` is that of the progress."""
+    return export_scores(teacher, graph, contexts, generator(seed, "teacher scores"), name)
 
 
 def fine_tune(
