@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, cast
 
@@ -22,7 +21,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from flows.artifacts import show_quality, show_stages
 from flows.bookkeeping import Outcome, StageEntry, read_stages, run_recorded
 from llp_core.config import load_params
-from llp_core.errors import INTERRUPTED, TERMINATED, InputError, LLPError, StageFailed
+from llp_core.errors import INTERRUPTED, TERMINATED, InputError, LLPError, StageFailed, hint
 from llp_core.locks import locked
 from llp_core.names import SETTINGS, Setting
 from llp_core.paths import REPORT, evaluation
@@ -146,9 +145,7 @@ def select(stages: Sequence[StageEntry], settings: Iterable[str] | None) -> list
     known = [stage.setting for stage in stages if stage.setting]
     chosen = set(settings or known)
     for setting in sorted(chosen - set(known)):
-        near = get_close_matches(setting, known, n=1)
-        hint = f"Did you mean {near[0]}?" if near else f"There are {', '.join(dict.fromkeys(known))}."
-        raise InputError(f"{setting} is not a setting of dvc.yaml. {hint}")
+        raise InputError(f"{setting} is not a setting of dvc.yaml. {hint(setting, dict.fromkeys(known))}")
     selected: dict[str, StageEntry] = {}
     left_out = []
     for stage in stages:  # each comes after those that it depends on

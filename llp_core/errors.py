@@ -1,6 +1,8 @@
 """The errors a user can meet, each with the exit code of the command line that it ends in."""
 
 import errno
+from collections.abc import Collection
+from difflib import get_close_matches
 
 INTERRUPTED, TERMINATED = 130, 143
 """Exit codes after Ctrl-C (SIGINT) and after SIGTERM, as shells give them."""
@@ -50,3 +52,9 @@ _OF_THE_MACHINE = {
 def is_of_the_machine(error: Exception) -> bool:
     """Whether an error tells of a full disk, no memory or a failing device, and not of what was being read."""
     return isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno in _OF_THE_MACHINE)
+
+
+def hint(name: str, known: Collection[str]) -> str:
+    """What may be meant by a name that is not known: the names like it, else all that there are."""
+    near = get_close_matches(name.lower(), known, cutoff=0.5)
+    return f"Did you mean {' or '.join(near)}?" if near else f"There are {', '.join(known)}."

@@ -4,7 +4,6 @@ import itertools
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from difflib import get_close_matches
 from typing import Literal
 
 import torch
@@ -15,7 +14,7 @@ from llp_core.bench.result import Benchmark, BenchRow, Best, Entrant
 from llp_core.bench.subject import Subject
 from llp_core.config import LatencyParams
 from llp_core.contestants import NAMES
-from llp_core.errors import InputError
+from llp_core.errors import InputError, hint
 from llp_core.latency import Scorer, Timed, measure, ratio, to_rows
 from llp_core.latency.clock import Call
 from llp_core.machine import device_name, machine
@@ -63,8 +62,7 @@ def options(
     """
     for name in names or ():
         if name not in NAMES:
-            near = get_close_matches(name, NAMES, cutoff=0.4) or NAMES
-            raise InputError(f"--contestant {name!r}: there is none of that name. Did you mean {' or '.join(near)}?")
+            raise InputError(f"--contestant {name!r}: there is none of that name. {hint(name, NAMES)}")
     cores = machine().cores
     if threads is not None and threads > cores:
         raise InputError(f"--threads {threads}: this process may use {cores} cores. Ask for at most as many.")

@@ -1,7 +1,6 @@
 """Data sets by name. Each fills a folder with raw files and reads a canonical Graph from it."""
 
 from collections.abc import Mapping
-from difflib import get_close_matches
 
 from llp_core.datasets.base import Dataset
 from llp_core.datasets.benchmarks import BENCHMARKS
@@ -9,7 +8,7 @@ from llp_core.datasets.collab import COLLAB
 from llp_core.datasets.debian import DEBIAN
 from llp_core.datasets.files import FILES
 from llp_core.datasets.shapes import SHAPES
-from llp_core.errors import InputError
+from llp_core.errors import InputError, hint
 
 __all__ = ["DATASETS", "Dataset", "get_dataset"]
 
@@ -23,8 +22,5 @@ def get_dataset(name: str) -> Dataset:
         InputError: there is none; the message gives the nearest names.
     """
     if name not in DATASETS:
-        near = get_close_matches(name.lower(), DATASETS) or DATASETS
-        raise InputError(
-            f"data set {name!r} is not known. Did you mean {' or '.join(near)}? `llp dataset list` shows all."
-        )
+        raise InputError(f"data set {name!r} is not known. {hint(name, DATASETS)} `llp dataset list` tells of each.")
     return DATASETS[name]

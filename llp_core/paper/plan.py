@@ -3,13 +3,12 @@
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from functools import lru_cache
 from typing import NamedTuple
 
 from llp_core.config import Params, TeacherParams
 from llp_core.datasets import get_dataset
-from llp_core.errors import InputError
+from llp_core.errors import InputError, hint
 from llp_core.names import METHOD_LOSSES, METHODS, SETTINGS, TEACHER, Method, Setting
 from llp_core.training.batching import resolve_batching
 from llp_core.tuned import for_dataset
@@ -250,6 +249,4 @@ def _params_for(params: Params, name: str) -> Params:
 def _require_known(kind: str, names: Sequence[str], known: Sequence[str]) -> None:
     for name in names:
         if name not in known:
-            near = get_close_matches(name, known, n=1)
-            hint = f"Did you mean {near[0]}?" if near else f"There are {', '.join(known)}."
-            raise InputError(f"{kind} {name!r} is not known. {hint}")
+            raise InputError(f"{kind} {name!r} is not known. {hint(name, known)}")

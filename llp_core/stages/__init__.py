@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from llp_core import paths
 from llp_core.config import load_params
-from llp_core.errors import InputError
+from llp_core.errors import InputError, hint
 from llp_core.names import SETTINGS, Setting
 
 logger = logging.getLogger(__name__)
@@ -57,7 +57,7 @@ def run_stage(name: str, setting: Setting | None = None) -> None:
         LLPError: what the stage raises.
     """
     if name not in STAGES:
-        raise InputError(f"{name}: no such stage. There are {', '.join(STAGES)}.")
+        raise InputError(f"{name}: no such stage. {hint(name, STAGES)}")
     stage = STAGES[name]
     if stage.per_setting and setting is None:
         raise InputError(f"stage {name} runs once per setting: add --setting with one of {', '.join(SETTINGS)}.")
