@@ -4,6 +4,7 @@ No message passes: a node needs its features alone, so one that the graph has ne
 """
 
 import difflib
+import logging
 from bisect import bisect
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from torch import Tensor
 
 from llp_core import paths
 from llp_core.config import load_params
-from llp_core.datasets.files import ids_of
+from llp_core.datasets.files import changed_since, ids_of
 from llp_core.datasets.tables import read_table
 from llp_core.errors import InputError
 from llp_core.evaluation import score_pairs
@@ -32,6 +33,8 @@ from llp_core.registry.versions import read_version
 from llp_core.store import load
 from llp_core.training.runs import resolve_device
 from llp_core.types import Graph
+
+logger = logging.getLogger(__name__)
 
 IDS_LOOKED_AT = 10_000
 """For those like an unknown one, which takes a second; of more ids, those that stand nearest to it when sorted."""
@@ -87,6 +90,12 @@ class Predictor:
         student = served_student(root, version, setting)
         graph = load(Graph, root / paths.GRAPH)
         features = features_for(root, read_version(root, version), params, graph)
+        if changed := changed_since(root / paths.RAW, params.data.files) if params.data.name == "files" else []:
+            logger.warning(
+                "%s changed since the last run: nodes and links that came or went since then are not known here. "
+                "`llp run-flow full` or `retrain` takes them in.",
+                " and ".join(changed),
+            )
         ids = graph.node_ids
         if nodes is not None:
             encoder = encoder_of(root, version)

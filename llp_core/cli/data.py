@@ -55,16 +55,22 @@ def start() -> None:
 
     From then on the files that were copied are not read any more, and `llp ingest` makes the changes. Where there
     is live data already it stays as it is, and params.yaml is pointed at it. Where that named another data set, it
-    changes as by `--dataset files`.
+    changes as by `--dataset files`. How each column is read is written there too, so that no new row changes it.
     """
     from llp_core.cli.params_file import change_params
     from llp_core.config import load_params
     from llp_core.live import start as start_live
+    from llp_core.live.graph import read_live
     from llp_core.live.records import EDGES, LIVE, NODES
 
     params = load_params(PARAMS)
     number = start_live(Path.cwd(), params)
-    values = {"data.files.nodes": str(LIVE / NODES), "data.files.edges": str(LIVE / EDGES)}
+    kinds = dict(read_live(Path.cwd() / LIVE, params.data.files).kinds)
+    values = {
+        "data.files.nodes": str(LIVE / NODES),
+        "data.files.edges": str(LIVE / EDGES),
+        "data.files.columns": kinds,
+    }
     for change in change_params(PARAMS, values, None if params.data.name == "files" else "files"):
         typer.echo(f"{PARAMS}: {change.key}: {change.before} -> {change.after}", err=True)
     typer.echo(f"The data is version {number}.")

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from torch import Tensor
 
 from llp_core.datasets.sparse import csr_tensor
-from llp_core.datasets.tables import MAX_ROWS, Table, is_number, is_text, is_word, parse_numbers
+from llp_core.datasets.tables import Table, is_number, is_text, is_word, parse_numbers
 from llp_core.errors import InputError
 from llp_core.store import read_json, write_json
 
@@ -26,8 +26,10 @@ MOSTLY_NUMBERS = 0.5
 """A column of which more than this share are numbers is one of numbers: a stray word in it is an error."""
 ROWS_PER_CATEGORY = 10
 """A column is of categories if its values repeat at least this often on average."""
-FARTHEST = MAX_ROWS**0.5
-"""In deviations from the mean. No value of the table that was learnt from can lie farther; others count as there."""
+FARTHEST = 10
+"""A number that lies so many times as far from its column's median as 99 % of those that differ from it counts as the
+next one within: a slip of the pen must not make all other rows alike."""
+_LARGEST = float(np.finfo(np.float32).max)
 
 
 class _Column(BaseModel):
@@ -39,26 +41,35 @@ class _Column(BaseModel):
 
 
 class NumberColumn(_Column):
-    """One feature: the number, with mean 0 and deviation 1 in the table that was learnt from."""
+    """One feature: the number, with mean 0 and deviation 1 in the table that was learnt from.
+
+    Attributes:
+        low: what lesser numbers count as, the least one that was learnt from.
+        high: what greater numbers count as, the greatest one that was learnt from.
+    """
 
     kind: Literal["number"] = "number"
     mean: float
     deviation: Annotated[float, Field(gt=0)]
+    low: float = -_LARGEST
+    high: float = _LARGEST
 
     @classmethod
-    def fit(cls, table: Table, name: str) -> Self | None:
-        """Learns from all rows; None where all are the same."""
+    def fit(cls, table: Table, name: str) -> tuple[Self | None, int]:
+        """Learns from all rows, and counts what lies too far out; None where all rows are the same."""
         numbers = table.numbers(name, _advice(table, name))
-        deviation = float(numbers.std())
-        if deviation == 0 or numbers.min() == numbers.max():
-            return None
-        return cls(name=name, mean=float(numbers.mean()), deviation=deviation)
+        low, high = _bounds(numbers)
+        kept = numbers.clip(low, high)
+        deviation = float(kept.std())
+        if deviation == 0 or low == high:
+            return None, 0
+        column = cls(name=name, mean=float(kept.mean()), deviation=deviation, low=low, high=high)
+        return column, int((kept != numbers).sum())
 
     def apply(self, table: Table) -> NDArray[np.float32]:
         """[N, 1]."""
         numbers = table.numbers(self.name, "Correct it: the column was learnt from as one of numbers.")
-        scaled = (numbers - self.mean) / self.deviation
-        return np.clip(scaled, -FARTHEST, FARTHEST).astype(np.float32)[:, np.newaxis]
+        return ((numbers.clip(self.low, self.high) - self.mean) / self.deviation).astype(np.float32)[:, np.newaxis]
 
 
 class CategoryColumn(_Column):
@@ -142,6 +153,7 @@ class FeatureEncoder(BaseModel):
         columns: those that are features, in the order of the table.
         constant_columns: how many had the same value everywhere, and were left out.
         rare_values: how many words and categories beyond `max_words` were left out.
+        far_numbers: how many numbers lay too far from the others of their column, and count as nearer ones.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -150,6 +162,7 @@ class FeatureEncoder(BaseModel):
     columns: tuple[Annotated[NumberColumn | CategoryColumn | TextColumn, Field(discriminator="kind")], ...]
     constant_columns: int
     rare_values: int
+    far_numbers: int = 0
 
     @classmethod
     def fit(cls, table: Table, columns: list[str], given: Mapping[str, Kind], max_words: int) -> Self:
@@ -172,8 +185,12 @@ class FeatureEncoder(BaseModel):
                 f"{table.name}: expected at least one feature column whose values differ, found none among "
                 f"{', '.join(map(repr, columns)) or 'no columns'}. A model that needs no graph needs features."
             )
-        rare = sum(left_out for _, left_out in fitted)
-        return cls(kinds=kinds, columns=told, constant_columns=len(fitted) - len(told), rare_values=rare)
+        rare, far = (
+            sum(count for column, count in fitted if isinstance(column, NumberColumn) == of_numbers)
+            for of_numbers in (False, True)
+        )
+        constant = len(fitted) - len(told)
+        return cls(kinds=kinds, columns=told, constant_columns=constant, rare_values=rare, far_numbers=far)
 
     def apply(self, table: Table) -> Tensor:
         """Features of the rows of a table, float32 [N, F]; `sparse_csr` where a column is category or text.
@@ -194,6 +211,10 @@ class FeatureEncoder(BaseModel):
         parts = [column.apply(table) for column in self.columns]
         is_sparse = any(sparse.issparse(values) for values in parts)
         return csr_tensor(sparse.hstack(parts)) if is_sparse else torch.from_numpy(np.hstack(parts))
+
+    def told(self) -> str:
+        """How each column was read, in words."""
+        return ", ".join(f"{name} {kind}" for name, kind in self.kinds.items())
 
     def save(self, path: Path) -> None:
         """Writes it as JSON."""
@@ -220,7 +241,7 @@ def guess_kind(table: Table, column: str) -> Kind:
     if not is_text(values.type):
         raise InputError(
             f"{table.name}, column {column!r}: expected numbers or text, found type {values.type}. "
-            f"Convert it, or set data.files.columns.{column} to ignore."
+            f"Convert it, a list to a column for each number, or set data.files.columns.{column} to ignore."
         )
     words = table.words(column)
     not_a_number = words.str.strip().str.lower().isin(["nan", "+nan", "-nan"]).to_numpy()
@@ -233,8 +254,18 @@ def _fit(
     table: Table, name: str, kind: Kind, max_words: int
 ) -> tuple[NumberColumn | CategoryColumn | TextColumn | None, int]:
     if kind == "number":
-        return NumberColumn.fit(table, name), 0
+        return NumberColumn.fit(table, name)
     return (CategoryColumn if kind == "category" else TextColumn).fit(table, name, max_words)
+
+
+def _bounds(numbers: NDArray[np.float64]) -> tuple[float, float]:
+    """The least and the greatest of the numbers that do not lie too far out."""
+    middle = np.median(numbers)
+    distances = np.abs(numbers - middle)
+    if not distances.any():
+        return float(middle), float(middle)
+    near = numbers[distances <= FARTHEST * np.quantile(distances[distances > 0], 0.99, method="lower")]
+    return float(near.min()), float(near.max())
 
 
 def _advice(table: Table, column: str) -> str:

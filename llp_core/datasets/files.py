@@ -1,5 +1,6 @@
 """One's own graph, from a nodes file and an edges file (CSV or Parquet)."""
 
+import filecmp
 import shutil
 from pathlib import Path
 
@@ -41,7 +42,11 @@ def _load(folder: Path, params: DataParams) -> Loaded:
         time = torch.from_numpy(edges.integers(files.time))
     canonical = canonical_edges(torch.from_numpy(ends), len(node_ids), weight, time)
     graph = Graph("files", node_ids, encoder.apply(nodes), canonical.edges, canonical.weight, canonical.time)
-    dropped = {"constant columns": encoder.constant_columns, "words beyond max_words": encoder.rare_values}
+    dropped = {
+        "constant columns": encoder.constant_columns,
+        "words beyond max_words": encoder.rare_values,
+        "numbers far from all others": encoder.far_numbers,
+    }
     return Loaded(graph, edge_counts(canonical.dropped) | dropped, encoder)
 
 
@@ -52,6 +57,16 @@ def read_nodes(folder: Path, files: FilesParams) -> Table:
         InputError: the file is missing or cannot be read.
     """
     return _read(folder, "nodes", files)
+
+
+def changed_since(folder: Path, files: FilesParams) -> list[str]:
+    """Which of the files that params.yaml names are other ones now than those copied to a folder of raw files."""
+    copies = {given: folder / f"{name}{Path(given).suffix}" for name, given in _given_files(files).items()}
+    return [
+        given
+        for given, copy in copies.items()
+        if Path(given).is_file() and copy.is_file() and not filecmp.cmp(given, copy, shallow=False)
+    ]
 
 
 def _read(folder: Path, name: str, files: FilesParams) -> Table:

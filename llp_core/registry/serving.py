@@ -55,7 +55,13 @@ def features_for(root: Path, version: ModelVersion, params: Params, graph: Graph
                 f"{paths.RAW}: its nodes are not those of {paths.GRAPH}: the data changed after the prepare stage. "
                 "`llp run-flow full` brings both up to date."
             )
-        return encoder.apply(nodes)
+        try:
+            return encoder.apply(nodes)
+        except InputError as error:
+            raise InputError(
+                f"{version.name} does not fit the present nodes: {error} A column that it was trained with must stay; "
+                f"`ignore` in data.files.columns keeps it out of later trainings. Or begin anew: {advice}"
+            ) from None
     if graph.features.shape[1] != version.data.features:
         raise InputError(
             f"{version.name}: it takes {version.data.features} features, the present nodes have "

@@ -1,5 +1,7 @@
 """Stages from raw files to a split: download, prepare, validate, split."""
 
+import logging
+
 from llp_core import paths
 from llp_core.checks import check_graph, check_split, write_findings
 from llp_core.config import Params
@@ -8,6 +10,8 @@ from llp_core.names import Setting
 from llp_core.splits import reported_split
 from llp_core.store import load, new_folder, save, write_json
 from llp_core.types import Graph
+
+logger = logging.getLogger(__name__)
 
 
 def download(params: Params) -> None:
@@ -27,6 +31,7 @@ def prepare(params: Params) -> None:
         write_json(folder / "dropped.json", dict(dropped))
         if encoder is not None:
             encoder.save(folder / paths.ENCODER.name)
+            logger.info("%s: columns as %s", params.data.files.nodes, encoder.told())
 
 
 def validate(params: Params) -> None:

@@ -185,11 +185,12 @@ def encoder(tmp_path):
 
 
 def test_other_rows_are_encoded_by_what_was_learnt(tmp_path, encoder):
-    # a, b and c are in 3, 1 and 1 of 3 rows: weights 1 and 1 + ln 2 = 1.6931. Mean 2, deviation 0.8165.
+    # a, b and c are in 3, 1 and 1 of 3 rows: weights 1 and 1 + ln 2 = 1.6931.
+    # Mean 2, deviation 0.8165; 4 is beyond 3, the greatest of them.
     others = {"colour": ["blue", "blue"], "about": ["B!", "c c a"], "x": ["2", "4"], "more": ["1", "2"]}
     features = encoder.apply(table(tmp_path, **others)).to_dense()
     both = torch.tensor([1.0, 0, 2 * 1.6931])
-    expected = torch.tensor([[0.0, 1, 0, 0, 1, 0], [*(both / both.norm()), 2.4495, 1, 0]])
+    expected = torch.tensor([[0.0, 1, 0, 0, 1, 0], [*(both / both.norm()), 1.2247, 1, 0]])
     torch.testing.assert_close(features, expected, atol=1e-4, rtol=0)
 
 
@@ -200,7 +201,29 @@ def test_words_and_categories_never_seen_are_passed_over(tmp_path, encoder):
 
 def test_a_number_without_bounds_stays_finite(tmp_path, encoder):
     others = {"about": ["a"], "x": ["-3e38"], "colour": ["red"]}
-    assert encoder.apply(table(tmp_path, **others)).to_dense()[0, 3] == -10_000
+    assert (
+        encoder.apply(table(tmp_path, **others)).to_dense()[0, 3]
+        == encoder.apply(table(tmp_path, **others | {"x": ["1"]})).to_dense()[0, 3]
+    )  # the least that was learnt from
+
+
+def test_one_number_far_out_leaves_the_others_apart(tmp_path):
+    values = [*range(100), 1e9]
+    features = encode(table(tmp_path, x=values), ["x"], {}, 10)
+    assert features.encoder.far_numbers == 1
+    assert features.matrix[-1] == features.matrix[99] == features.matrix.max()
+    plain = encode(table(tmp_path, x=[*range(100), 99]), ["x"], {}, 10)
+    assert torch.equal(features.matrix, plain.matrix)
+
+
+def test_rare_ones_among_zeros_are_not_far_out(tmp_path):
+    features = encode(table(tmp_path, x=[0] * 98 + [1, 3]), ["x"], {}, 10)
+    assert (features.encoder.far_numbers, features.encoder.columns[0].high) == (0, 3)
+
+
+def test_a_long_tail_is_not_far_out(tmp_path):
+    features = encode(table(tmp_path, x=[2.0**power for power in range(20)]), ["x"], {}, 10)
+    assert features.encoder.far_numbers == 0
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,13 @@ def test_a_graph_of_two_csv_files(load):
     torch.testing.assert_close(graph.features.to_dense(), expected)
     assert graph.edge_weight is None
     assert graph.edge_time is None
-    assert dropped == {"self loops": 0, "duplicate edges": 0, "constant columns": 0, "words beyond max_words": 0}
+    assert dropped == {
+        "self loops": 0,
+        "duplicate edges": 0,
+        "constant columns": 0,
+        "words beyond max_words": 0,
+        "numbers far from all others": 0,
+    }
 
 
 def test_weights_add_up_and_the_earliest_time_stays(load):

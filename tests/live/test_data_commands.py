@@ -34,6 +34,7 @@ def test_start_points_params_at_the_live_data(new_project: Project) -> None:
     assert values["data"]["name"] == "files"
     assert values["data"]["files"]["nodes"] == "data/live/nodes.parquet"
     assert values["data"]["files"]["edges"] == "data/live/edges.parquet"
+    assert values["data"]["files"]["columns"] == {"size": "number", "colour": "category"}
     assert values["tuned"]["production"]["student"].get("margin") != 0.1
     assert told("data", "start") == "The data is version 1.\n"
 

@@ -285,6 +285,26 @@ def test_raw_files_that_the_graph_was_not_made_of(served: Path) -> None:
         Predictor.open(served, 1)
 
 
+def test_files_that_changed_since_the_last_run_are_told(served: Path, caplog: pytest.LogCaptureFixture) -> None:
+    Predictor.open(served, 1)
+    assert "changed since" not in caplog.text
+    edges = served / "data/embedded/example/edges.csv"
+    edges.write_text(edges.read_text().rsplit("\n", 2)[0] + "\n")
+    Predictor.open(served, 1)
+    assert "data/embedded/example/edges.csv changed since the last run" in caplog.text
+
+
+def test_a_column_that_the_model_in_use_needs(served: Path) -> None:
+    raw, graph = served / "data/raw/nodes.csv", load(Graph, paths.GRAPH)
+    pd.read_csv(raw, dtype=str).drop(columns="architecture").to_csv(raw, index=False)
+    told = (
+        r"v0001 does not fit the present nodes: .* expected a column 'architecture'.* Or begin anew: Move models away"
+    )
+    with pytest.raises(InputError, match=told):
+        Predictor.open(served, 1)
+    assert graph.num_nodes == 400
+
+
 def test_nodes_of_a_data_set_without_columns(served: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("llp_core.predicting.encoder_of", lambda root, version: None)
     with pytest.raises(InputError, match=r"new\.csv: data set files is not made of columns"):
