@@ -60,7 +60,7 @@ def features_for(root: Path, version: ModelVersion, params: Params, graph: Graph
         except InputError as error:
             raise InputError(
                 f"{version.name} does not fit the present nodes: {error} A column that it was trained with must stay; "
-                f"`ignore` in data.files.columns keeps it out of later trainings. Or begin anew: {advice}"
+                f"`ignore` in data.files.columns keeps it out of later trainings. {advice}"
             ) from None
     if graph.features.shape[1] != version.data.features:
         raise InputError(

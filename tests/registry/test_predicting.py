@@ -298,7 +298,7 @@ def test_a_column_that_the_model_in_use_needs(served: Path) -> None:
     raw, graph = served / "data/raw/nodes.csv", load(Graph, paths.GRAPH)
     pd.read_csv(raw, dtype=str).drop(columns="architecture").to_csv(raw, index=False)
     told = (
-        r"v0001 does not fit the present nodes: .* expected a column 'architecture'.* Or begin anew: Move models away"
+        r"v0001 does not fit the present nodes: .* expected a column 'architecture'.* Move models away"
     )
     with pytest.raises(InputError, match=told):
         Predictor.open(served, 1)
