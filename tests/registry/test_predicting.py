@@ -297,9 +297,7 @@ def test_files_that_changed_since_the_last_run_are_told(served: Path, caplog: py
 def test_a_column_that_the_model_in_use_needs(served: Path) -> None:
     raw, graph = served / "data/raw/nodes.csv", load(Graph, paths.GRAPH)
     pd.read_csv(raw, dtype=str).drop(columns="architecture").to_csv(raw, index=False)
-    told = (
-        r"v0001 does not fit the present nodes: .* expected a column 'architecture'.* Move models away"
-    )
+    told = r"v0001 does not fit the present nodes: .* expected a column 'architecture'.* Move models away"
     with pytest.raises(InputError, match=told):
         Predictor.open(served, 1)
     assert graph.num_nodes == 400
