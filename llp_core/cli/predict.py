@@ -73,6 +73,12 @@ def recommend(
         list[str] | None, typer.Argument(metavar="[NODE]...", help="Ids; without any, every node.", show_default=False)
     ] = None,
     top: Annotated[int, typer.Option(min=1, max=10_000, help="Partners of each node.")] = 10,
+    of: Annotated[
+        Path | None,
+        typer.Option(
+            help="CSV or Parquet with the column of ids: whose partners, in place of NODE.", show_default=False
+        ),
+    ] = None,
     nodes: Nodes = None,
     among: Annotated[
         Path | None,
@@ -92,7 +98,7 @@ def recommend(
 
       llp recommend --nodes new.csv --top 20 --output links.parquet
 
-      llp recommend --among items.csv --output links.parquet
+      llp recommend --of users.csv --among items.csv --output links.parquet
     """
     import pandas as pd
     import pyarrow as pa
@@ -102,20 +108,24 @@ def recommend(
     from llp_core.datasets.files import ids_of, node_numbers
     from llp_core.datasets.tables import read_table
 
+    if ids and of is not None:
+        raise InputError(f"{ids[0]}, --of {of}: both say whose partners. Leave one out.")
     _require_output(output)
     files = load_params(PARAMS).data.files
-    asked = ids
-    if not ids and nodes is not None:
-        asked = list(ids_of(read_table(nodes, str(nodes)), files))
-    others = None if among is None else read_table(among, str(among))
-    if others is not None:
-        ids_of(others, files)  # each once
+    whose = of or (None if ids else nodes)
+    asked, others = (None if path is None else read_table(path, str(path)) for path in (whose, among))
+    for table in (asked, others):
+        if table is not None:
+            ids_of(table, files)  # each once
     predictor = _predictor(version, setting, nodes)
-    partners = None
-    if others is not None:
-        partners = torch.from_numpy(node_numbers(others, files.id, predictor.node_ids, _known(nodes)))
-    chosen = predictor.find(list(dict.fromkeys(asked))) if asked else torch.arange(len(predictor.node_ids))
-    found = predictor.recommend(chosen, top, partners)
+    known = predictor.node_ids
+    rows, partners = (
+        None if table is None else torch.from_numpy(node_numbers(table, files.id, known, _known(nodes)))
+        for table in (asked, others)
+    )
+    if ids:
+        rows = predictor.find(list(dict.fromkeys(ids)))
+    found = predictor.recommend(torch.arange(len(known)) if rows is None else rows, top, partners)
     names = pd.Index(predictor.node_ids)
     columns = {"source": names[found.nodes.numpy()], "target": names[found.partners.numpy()]}
     _write(pa.table({**columns, "score": found.scores.numpy()}), output)

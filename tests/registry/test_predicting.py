@@ -225,9 +225,21 @@ def test_every_node_and_who_may_be_a_partner(served: Path, predictor: Predictor)
     assert not links & {frozenset(pair) for pair in zip(found["source"], found["target"], strict=True)}
 
 
+def test_those_of_one_file_among_those_of_another(served: Path, predictor: Predictor) -> None:
+    ids = predictor.node_ids
+    pd.DataFrame({"id": [ids[9], ids[4]]}).to_csv("users.csv", index=False)
+    pd.DataFrame({"id": ids[20:40]}).to_parquet("items.parquet")
+    llp("recommend", "--of", "users.csv", "--among", "items.parquet", "--top", "3", "--output", "some.csv")
+    found = pd.read_csv("some.csv")
+    assert found["source"].tolist() == [ids[9]] * 3 + [ids[4]] * 3
+    assert set(found["target"]) <= set(ids[20:40])
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (["recommend", "a", "--of", "few.csv"], "a, --of few.csv: both say whose partners. Leave one out."),
+        (["recommend", "--of", "few.csv"], "few.csv, column 'id', line 3: expected an id of the graph's nodes, found"),
         (["recommend", "nobody"], "'nobody': no node of the last run's graph has this id (1 of 1 are unknown)"),
         (["recommend", "--output", "all.txt"], "all.txt: expected a file that ends in .csv or .parquet"),
         (["recommend", "--output", "ends.csv/all.csv"], "ends.csv is no folder that can be written to"),
