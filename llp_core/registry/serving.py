@@ -49,6 +49,9 @@ def features_for(root: Path, version: ModelVersion, params: Params, graph: Graph
             f"{advice}"
         )
     if (encoder := encoder_of(root, version.number)) is not None:
+        own = root / paths.ENCODER
+        if own.is_file() and FeatureEncoder.load(own) == encoder:
+            return graph.features  # whatever became of the raw files since: a next run may be at work, or have failed
         nodes = read_nodes(root / paths.RAW, params.data.files)
         if ids_of(nodes, params.data.files) != graph.node_ids:
             raise InputError(
