@@ -19,7 +19,8 @@ _handler = _LineHandler()
 
 
 def _is_of_the_flow(record: logging.LogRecord) -> bool:
-    return record.levelno > logging.INFO or record.name.startswith(("flows", "llp_core.progress"))
+    told = ("flows", "llp_core.progress", "llp_core.stages.data")  # how one's own files are read
+    return record.levelno > logging.INFO or record.name.startswith(told)
 
 
 def show_flow_only() -> None:
