@@ -178,6 +178,15 @@ class TestJSON:
             store.write_json(tmp_path / "x.json", {"x": float("nan")})
         assert names(tmp_path) == []
 
+    def test_a_fault_of_the_machine_is_no_damage(self, tmp_path, graph, monkeypatch):
+        def fail(_):
+            raise OSError(errno.EMFILE, "Too many open files")
+
+        store.save(graph, tmp_path)
+        monkeypatch.setattr(store, "read_tensors", fail)
+        with pytest.raises(OSError, match="Too many open files"):
+            store.load(Graph, tmp_path)
+
     def test_missing(self, tmp_path):
         with pytest.raises(InputError, match=r"x\.json: not found\. An earlier stage makes it: run `dvc repro`"):
             store.read_json(tmp_path / "x.json")

@@ -74,10 +74,7 @@ def recommend(
     ] = None,
     top: Annotated[int, typer.Option(min=1, max=10_000, help="Partners of each node.")] = 10,
     of: Annotated[
-        Path | None,
-        typer.Option(
-            help="CSV or Parquet with the column of ids: whose partners, in place of NODE.", show_default=False
-        ),
+        Path | None, typer.Option(help="CSV or Parquet with the column of ids: whose partners, in place of NODE.")
     ] = None,
     nodes: Nodes = None,
     among: Annotated[
@@ -90,7 +87,7 @@ def recommend(
 ) -> None:
     """Name the likeliest partners of nodes that they have no link with yet, by a model of the registry.
 
-    Columns `source`, `target` and `score`, the best of a node first. With --nodes and no ids, the nodes of that file.
+    Columns `source`, `target` and `score`, the best of a node first. With --nodes alone, the nodes of that file.
 
     For example:
 
