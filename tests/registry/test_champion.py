@@ -5,6 +5,7 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from candidate_project import break_smoke, edit_json, nudge
 from llp_core.errors import InputError, LLPError
 from llp_core.gate import Verdict
 from llp_core.registry import champion, promote, register, rollback, settle
-from llp_core.registry.versions import read_state
+from llp_core.registry.versions import read_state, read_version, served_method
 
 STATE = Path("models/champion.json")
 
@@ -136,6 +137,18 @@ def test_a_fault_of_the_machine_fails_no_version(
     assert state is not None
     assert [event.what for event in state.history] == ["promoted", "promoted"]
     assert (state.version, state.tested) == (2, True)
+
+
+@pytest.mark.parametrize("read", [read_version, served_method])
+def test_a_fault_of_the_machine_is_no_damage_of_a_version(
+    three: Path, monkeypatch: pytest.MonkeyPatch, read: Callable[[Path, int], object]
+) -> None:
+    def fail(*_: object, **__: object) -> str:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(Path, "read_text", fail)
+    with pytest.raises(OSError, match="Too many open files"):
+        read(three, 1)
 
 
 @pytest.mark.parametrize(("first", "back"), [(1, None), (3, 3)])
