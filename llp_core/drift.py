@@ -201,7 +201,7 @@ def _of_columns(before: Table, after: Table, given: Mapping[str, Kind]) -> tuple
     shifts = []
     for name, kind in kinds.items():
         if kind == "number":
-            counts = _number_counts(before.numbers(name), after.numbers(name))
+            counts = _number_counts(*(table.numbers(name, may_be_empty=True) for table in (before, after)))
         else:
             counts = _value_counts(*(_values(table, name, kind) for table in (before, after)))
         shifts.append(_shift(name, *counts))
@@ -210,7 +210,7 @@ def _of_columns(before: Table, after: Table, given: Mapping[str, Kind]) -> tuple
 
 def _values(table: Table, name: str, kind: Kind) -> Mapping[str, int]:
     """How often each category, or each word of a text, occurs."""
-    texts = table.words(name)
+    texts = table.words(name, may_be_empty=True)
     if kind == "category":
         return dict(texts.value_counts())
     return Counter(word for text in texts for word in words_of(text))
@@ -227,16 +227,18 @@ def _value_counts(before: Mapping[Any, int], after: Mapping[Any, int]) -> tuple[
 
 
 def _number_counts(before: NDArray[Any], after: NDArray[Any]) -> tuple[Shares, Shares]:
-    """Counts of each value where `before` has few, else between its deciles."""
-    tables = [dict(zip(*np.unique(numbers, return_counts=True), strict=True)) for numbers in (before, after)]
+    """Counts of each value where `before` has few, else between its deciles; and of gaps, which are NaN."""
+    gaps = [np.isnan(numbers) for numbers in (before, after)]
+    earlier, later = before[~gaps[0]], after[~gaps[1]]
+    tables = [dict(zip(*np.unique(numbers, return_counts=True), strict=True)) for numbers in (earlier, later)]
     if len(tables[0]) <= BINS:
-        return _value_counts(tables[0], tables[1])
-    bounds = np.unique(np.quantile(before, np.arange(1, BINS) / BINS))
-    counts = [
-        np.bincount(np.searchsorted(bounds, numbers, side="right"), minlength=bounds.size + 1).astype(np.float64)
-        for numbers in (before, after)
-    ]
-    return counts[0], counts[1]
+        counts = _value_counts(tables[0], tables[1])
+    else:
+        bounds = np.unique(np.quantile(earlier, np.arange(1, BINS) / BINS))
+        bins = (np.searchsorted(bounds, numbers, side="right") for numbers in (earlier, later))
+        first, second = (np.bincount(each, minlength=bounds.size + 1).astype(np.float64) for each in bins)
+        counts = first, second
+    return np.append(counts[0], gaps[0].sum()), np.append(counts[1], gaps[1].sum())
 
 
 def _shift(name: str, before: Shares, after: Shares) -> Shift:

@@ -115,6 +115,16 @@ def test_of_numbers_it_takes_values_or_deciles(between) -> None:
     assert report.features[1].psi == pytest.approx(0.27465, abs=1e-5)
 
 
+@pytest.mark.parametrize("values", [[1.0, 1, 2, 2], np.arange(20.0)], ids=["few", "many"])
+def test_gaps_are_a_bin_of_their_own(between, values) -> None:
+    filled = pd.Series(values)
+    halved = filled.where(filled.index % 2 == 0)  # of each bin every other value is missing
+    report = between(pd.DataFrame({"size": filled, "same": halved}), pd.DataFrame({"size": halved, "same": halved}))
+    psi = {shift.name: shift.psi for shift in report.features}
+    assert psi["size"] == pytest.approx(0.5 * math.log(2) + (0.5 - 1e-4) * math.log(5000), abs=1e-6)
+    assert psi["same"] == 0
+
+
 def test_ignored_columns_and_ids_are_left_out_and_others_named(between) -> None:
     before = pd.DataFrame({"size": [1.0, 2], "note": [1, 2], "old": [1, 2]})
     after = pd.DataFrame({"size": [1.0, 2], "note": [5, 6], "young": [1, 2]})

@@ -41,11 +41,12 @@ class _Column(BaseModel):
 
 
 class NumberColumn(_Column):
-    """One feature: the number, with mean 0 and deviation 1 in the table that was learnt from.
+    """One feature: the number, with mean 0 and deviation 1 in the table that was learnt from. A gap counts as the mean.
 
     Attributes:
         low: what lesser numbers count as, the least one that was learnt from.
         high: what greater numbers count as, the greatest one that was learnt from.
+        gaps: whether there were gaps in that table; then a second feature is 1 where one is.
     """
 
     kind: Literal["number"] = "number"
@@ -53,27 +54,36 @@ class NumberColumn(_Column):
     deviation: Annotated[float, Field(gt=0)]
     low: float = -_LARGEST
     high: float = _LARGEST
+    gaps: bool = False
 
     @classmethod
     def fit(cls, table: Table, name: str) -> tuple[Self | None, int]:
         """Learns from all rows, and counts what lies too far out; None where all rows are the same."""
-        numbers = table.numbers(name, _advice(table, name))
-        low, high = _bounds(numbers)
-        kept = numbers.clip(low, high)
-        deviation = float(kept.std())
-        if deviation == 0 or low == high:
+        numbers = table.numbers(name, _advice(table, name), may_be_empty=True)
+        known = numbers[~np.isnan(numbers)]
+        if known.size == 0:
             return None, 0
-        column = cls(name=name, mean=float(kept.mean()), deviation=deviation, low=low, high=high)
-        return column, int((kept != numbers).sum())
+        low, high = _bounds(known)
+        kept = known.clip(low, high)
+        deviation, gaps = float(kept.std()), known.size < numbers.size
+        if deviation == 0 or low == high:
+            if not gaps:
+                return None, 0
+            deviation = 1.0  # whether there is a number says something
+        column = cls(name=name, mean=float(kept.mean()), deviation=deviation, low=low, high=high, gaps=gaps)
+        return column, int((kept != known).sum())
 
     def apply(self, table: Table) -> NDArray[np.float32]:
-        """[N, 1]."""
-        numbers = table.numbers(self.name, "Correct it: the column was learnt from as one of numbers.")
-        return ((numbers.clip(self.low, self.high) - self.mean) / self.deviation).astype(np.float32)[:, np.newaxis]
+        """[N, 1], or [N, 2] with the gaps."""
+        advice = "Correct it: the column was learnt from as one of numbers."
+        numbers = table.numbers(self.name, advice, may_be_empty=True)
+        missing = np.isnan(numbers)
+        values = np.where(missing, 0, (numbers.clip(self.low, self.high) - self.mean) / self.deviation)
+        return np.stack((values, missing) if self.gaps else (values,), axis=1).astype(np.float32)
 
 
 class CategoryColumn(_Column):
-    """A feature for each value, 1 where it stands. Other values have none."""
+    """A feature for each value, 1 where it stands. Other values have none. A gap is a value of its own."""
 
     kind: Literal["category"] = "category"
     values: tuple[str, ...]
@@ -83,7 +93,7 @@ class CategoryColumn(_Column):
         """Learns the values that the most rows have, and how many it leaves out; None where all rows are the same."""
         import pandas as pd
 
-        codes, values = pd.factorize(table.words(name), sort=True)
+        codes, values = pd.factorize(table.words(name, may_be_empty=True), sort=True)
         if len(values) == 1:
             return None, 0
         common = _most_common(np.bincount(codes, minlength=len(values)), most)
@@ -94,14 +104,14 @@ class CategoryColumn(_Column):
         import pandas as pd
         from scipy import sparse
 
-        codes = pd.Index(self.values).get_indexer(table.words(self.name))
+        codes = pd.Index(self.values).get_indexer(table.words(self.name, may_be_empty=True))
         known = codes >= 0
         rows = np.concatenate(([0], known.cumsum()))
         return sparse.csr_array((np.ones(known.sum()), codes[known], rows), shape=(table.rows, len(self.values)))
 
 
 class TextColumn(_Column):
-    """A feature for each word: its count times its weight, each row scaled to length 1. Other words have none.
+    """A feature for each word: its count times its weight, each row scaled to length 1. Other words and gaps have none.
 
     Attributes:
         words: in alphabetical order.
@@ -117,7 +127,7 @@ class TextColumn(_Column):
         """Learns the words that the most rows have, and how many it leaves out; None where all rows are the same."""
         from sklearn.feature_extraction.text import CountVectorizer
 
-        texts = table.words(name)
+        texts = table.words(name, may_be_empty=True)
         if (texts == texts[0]).all():
             return None, 0
         vectorizer = CountVectorizer(analyzer=words_of, dtype=np.float64)
@@ -140,9 +150,12 @@ class TextColumn(_Column):
         from sklearn.preprocessing import normalize
 
         vectorizer = CountVectorizer(analyzer=words_of, vocabulary=self.words, dtype=np.float64)
-        counts = vectorizer.transform(table.words(self.name))
+        counts = vectorizer.transform(table.words(self.name, may_be_empty=True))
         counts.data *= np.array(self.idf)[counts.indices]
         return normalize(counts, norm="l2", copy=False)
+
+
+Column = NumberColumn | CategoryColumn | TextColumn
 
 
 class FeatureEncoder(BaseModel):
@@ -154,15 +167,17 @@ class FeatureEncoder(BaseModel):
         constant_columns: how many had the same value everywhere, and were left out.
         rare_values: how many words and categories beyond `max_words` were left out.
         far_numbers: how many numbers lay too far from the others of their column, and count as nearer ones.
+        empty: how many values were missing in each column that is a feature and had such.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     kinds: Mapping[str, Kind]
-    columns: tuple[Annotated[NumberColumn | CategoryColumn | TextColumn, Field(discriminator="kind")], ...]
+    columns: tuple[Annotated[Column, Field(discriminator="kind")], ...]
     constant_columns: int
     rare_values: int
     far_numbers: int = 0
+    empty: Mapping[str, int] = {}
 
     @classmethod
     def fit(cls, table: Table, columns: list[str], given: Mapping[str, Kind], max_words: int) -> Self:
@@ -189,8 +204,9 @@ class FeatureEncoder(BaseModel):
             sum(count for column, count in fitted if isinstance(column, NumberColumn) == of_numbers)
             for of_numbers in (False, True)
         )
+        empty = {column.name: count for column in told if (count := int(table.empty(column.name).sum()))}
         constant = len(fitted) - len(told)
-        return cls(kinds=kinds, columns=told, constant_columns=constant, rare_values=rare, far_numbers=far)
+        return cls(kinds=kinds, columns=told, constant_columns=constant, rare_values=rare, far_numbers=far, empty=empty)
 
     def apply(self, table: Table) -> Tensor:
         """Features of the rows of a table, float32 [N, F]; `sparse_csr` where a column is category or text.
@@ -214,7 +230,8 @@ class FeatureEncoder(BaseModel):
 
     def told(self) -> str:
         """How each column was read, in words."""
-        return ", ".join(f"{name} {kind}" for name, kind in self.kinds.items())
+        gaps = {name: f" ({count:,} empty)" for name, count in self.empty.items()}
+        return ", ".join(f"{name} {kind}{gaps.get(name, '')}" for name, kind in self.kinds.items())
 
     def save(self, path: Path) -> None:
         """Writes it as JSON."""
@@ -243,16 +260,15 @@ def guess_kind(table: Table, column: str) -> Kind:
             f"{table.name}, column {column!r}: expected numbers or text, found type {values.type}. "
             f"Convert it, a list to a column for each number, or set data.files.columns.{column} to ignore."
         )
-    words = table.words(column)
+    filled = ~table.empty(column)
+    words = table.words(column, may_be_empty=True)[filled]
     not_a_number = words.str.strip().str.lower().isin(["nan", "+nan", "-nan"]).to_numpy()
-    if (~np.isnan(parse_numbers(values)) | not_a_number).mean() > MOSTLY_NUMBERS:
+    if (~np.isnan(parse_numbers(values)[filled]) | not_a_number).sum() > MOSTLY_NUMBERS * words.size:
         return "number"
-    return "category" if words.nunique() * ROWS_PER_CATEGORY <= table.rows else "text"
+    return "category" if words.nunique() * ROWS_PER_CATEGORY <= words.size else "text"
 
 
-def _fit(
-    table: Table, name: str, kind: Kind, max_words: int
-) -> tuple[NumberColumn | CategoryColumn | TextColumn | None, int]:
+def _fit(table: Table, name: str, kind: Kind, max_words: int) -> tuple[Column | None, int]:
     if kind == "number":
         return NumberColumn.fit(table, name)
     return (CategoryColumn if kind == "category" else TextColumn).fit(table, name, max_words)
@@ -270,7 +286,7 @@ def _bounds(numbers: NDArray[np.float64]) -> tuple[float, float]:
 
 def _advice(table: Table, column: str) -> str:
     others = "category, text or ignore" if is_word(table.data.column(column).type) else "ignore"
-    return f"Correct it, or set data.files.columns.{column} to {others}."
+    return f"Correct it, leave it empty if it is not known, or set data.files.columns.{column} to {others}."
 
 
 def words_of(text: str) -> list[str]:

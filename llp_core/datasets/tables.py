@@ -69,11 +69,15 @@ class Table:
         line = next(itertools.islice(lines, row, None), None)
         return f"row {row + 1}" if line is None else f"line {line}"
 
-    def words(self, column: str) -> "pd.Series[str]":
+    def words(self, column: str, *, may_be_empty: bool = False) -> "pd.Series[str]":
         """A column as text. Of a Parquet file integers become text too, for ids may be either.
 
+        Args:
+            column: its name.
+            may_be_empty: whether values may be missing: null, or nothing but blanks. They become "".
+
         Raises:
-            InputError: a value is empty, or the column holds neither text nor integers.
+            InputError: a value is empty that may not be, or the column holds neither text nor integers.
         """
         import pyarrow as pa
 
@@ -81,18 +85,27 @@ class Table:
         if not is_word(values.type):
             raise InputError(
                 f"{self.name}, column {column!r}: expected text or integers, found type {values.type}. "
-                "Convert it; pandas makes whole numbers floats where one is missing: fill the gap or leave out its row."
+                "Convert it; pandas makes whole numbers floats where one is missing: tell it dtype Int64, or leave out "
+                "its row."
             )
         words: pd.Series[str] = values.cast(pa.string()).to_pandas().astype("str")
-        self._require_all(column, (words.isna() | (words.str.strip() == "")).to_numpy(), "a value", "nothing")
-        return words
+        empty = self.empty(column)
+        if not may_be_empty and empty.any():
+            row = int(empty.argmax())
+            raise self.problem(column, row, "a value", "nothing", "Fill it in, or leave out the row.")
+        return words.mask(empty, "")
 
-    def numbers(self, column: str, advice: str = "Correct it.") -> NDArray[np.float64]:
-        """A column as finite numbers, float64 [rows]; `advice` ends the error.
+    def numbers(self, column: str, advice: str = "Correct it.", *, may_be_empty: bool = False) -> NDArray[np.float64]:
+        """A column as finite numbers, float64 [rows].
+
+        Args:
+            column: its name.
+            advice: ends the error.
+            may_be_empty: whether values may be missing: null, or nothing but blanks. They become NaN.
 
         Raises:
-            InputError: a value is empty, no number, not finite, or too large for float32; or the column is of another
-                type, such as a timestamp.
+            InputError: a value is empty that may not be, no number, not finite, or too large for float32; or the
+                column is of another type, such as a timestamp.
         """
         kind = self.data.column(column).type
         if not (is_number(kind) or is_text(kind)):
@@ -101,11 +114,13 @@ class Table:
                 "Convert it to numbers, a time to a year or to seconds."
             )
         numbers = parse_numbers(self.data.column(column))
-        bad = np.flatnonzero(~(np.abs(numbers) <= np.finfo(np.float32).max))
-        if bad.size:
-            row = int(bad[0])
+        bad = ~(np.abs(numbers) <= np.finfo(np.float32).max)
+        if bad.any() and may_be_empty:
+            bad &= ~self.empty(column)
+        if bad.any():
+            row = int(bad.argmax())
             value = self.data.column(column)[row].as_py()
-            found = "nothing" if value is None or str(value).strip() == "" else repr(value)
+            found = "nothing" if self.empty(column)[row] else repr(value)
             raise self.problem(column, row, "a finite number", found, advice)
         return numbers
 
@@ -126,18 +141,25 @@ class Table:
             )
         return numbers.astype(np.int64)
 
-    def _require_all(self, column: str, bad: NDArray[np.bool_], expected: str, found: str) -> None:
-        if bad.any():
-            row = int(bad.argmax())
-            advice = "Fill it in, or leave out the row, or a feature's column with data.files.columns."
-            raise self.problem(column, row, expected, found, advice)
+    def empty(self, column: str) -> NDArray[np.bool_]:
+        """Which values are missing, bool [rows]: null, or text of nothing but blanks."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        values = self.data.column(column)
+        missing = pc.is_null(values)
+        if is_text(values.type):
+            missing = pc.or_kleene(missing, pc.equal(pc.utf8_trim_whitespace(values.cast(pa.large_string())), ""))
+        flags: NDArray[np.bool_] = missing.to_numpy()
+        return flags
 
 
 def is_text(kind: Any) -> bool:
-    """Whether a pyarrow type holds text."""
-    import pyarrow as pa
+    """Whether a pyarrow type holds text, or nothing at all."""
+    from pyarrow import types
 
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
+    is_string = types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind)
+    return bool(is_string or types.is_null(kind))
 
 
 def is_word(kind: Any) -> bool:
@@ -155,13 +177,16 @@ def is_number(kind: Any) -> bool:
 
 
 def parse_numbers(values: Any) -> NDArray[np.float64]:
-    """A pyarrow column as float64 [rows]; NaN where a value is no number."""
+    """A pyarrow column as float64 [rows]; NaN where a value is no number. Booleans, in words too, are 1 and 0."""
     import pandas as pd
 
     series = values.to_pandas()
     # to_numeric keeps to numpy only if it is given Python's strings.
     series = series.astype(object) if is_text(values.type) else series
-    numbers: NDArray[np.float64] = pd.to_numeric(series, errors="coerce").to_numpy(dtype=np.float64)
+    numbers: NDArray[np.float64] = pd.to_numeric(series, errors="coerce").to_numpy(dtype=np.float64, copy=True)
+    if is_text(values.type):
+        words = np.isnan(numbers)
+        numbers[words] = series[words].str.strip().str.lower().map({"true": 1.0, "false": 0.0})
     return numbers
 
 

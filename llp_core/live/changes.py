@@ -150,9 +150,9 @@ def _feature(rows: Rows, column: str, live: LiveGraph) -> "pd.Series[Any]":
     """A feature's column, checked to be of the kind that it is in the live data."""
     kind = live.kinds[column]
     if kind in ("category", "text"):
-        return rows.words(column)
+        return rows.words(column, may_be_empty=True)
     if kind == "number":
-        rows.numbers(column, "It is a column of numbers in the live data.")
+        rows.numbers(column, "It is a column of numbers in the live data.", may_be_empty=True)
     return as_kept(rows, column)
 
 

@@ -200,7 +200,8 @@ def _alike(
         if any(each.dtype == np.int64 and (each.abs() > _LARGEST_WHOLE).any() for each in (before, after)):
             return _as_text(before), _as_text(after)
         return before.astype(np.float64), after.astype(np.float64)
-    if pd.api.types.is_numeric_dtype(before) and (numbers := pd.to_numeric(after, errors="coerce")).notna().all():
+    numbers = pd.to_numeric(after, errors="coerce") if pd.api.types.is_numeric_dtype(before) else None
+    if numbers is not None and (numbers.notna() | (after == "")).all():
         same_text = numbers.dtype == before.dtype and bool((numbers.astype("str") == after).all())
         if same_text or not as_words:
             return _alike(before, numbers)

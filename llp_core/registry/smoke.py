@@ -4,6 +4,7 @@ A version brings the nodes of its pairs along, as rows of the user's table where
 features. So the test needs no data, and goes the way of a request: encode the nodes, score the pairs.
 """
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from torch import Tensor
 
 from llp_core import paths
 from llp_core.config import Params
-from llp_core.datasets.columns import FeatureEncoder
+from llp_core.datasets.columns import Column, FeatureEncoder
 from llp_core.datasets.files import read_nodes
 from llp_core.datasets.tables import Table
 from llp_core.errors import LLPError
@@ -53,10 +54,7 @@ def write_smoke(root: Path, folder: Path, graph: Graph, params: Params) -> None:
     if (folder / ENCODER).is_file():
         table = read_nodes(root / paths.RAW, params.data.files)
         sample = Table(table.name, table.path, table.data.take(nodes.numpy()))
-        columns = {  # as JSON has them: a Parquet file may hold decimals
-            column.name: (sample.numbers if column.kind == "number" else sample.words)(column.name).tolist()
-            for column in FeatureEncoder.load(folder / ENCODER).columns
-        }
+        columns = {column.name: _values(sample, column) for column in FeatureEncoder.load(folder / ENCODER).columns}
     else:
         write_tensors(folder / SMOKE_FEATURES, {"features": features})
     content = {
@@ -89,6 +87,14 @@ def smoke_test(folder: Path) -> None:
         scored = _score(folder / setting, features, torch.tensor(own["pairs"], dtype=torch.int64).T)
         for method, recorded in own["logits"].items():
             _compare(f"{folder.name}, {setting}, {method}", scored[method], recorded, own["pairs"], known["nodes"])
+
+
+def _values(table: Table, column: Column) -> list[Any]:
+    """A column as JSON has it: a Parquet file may hold decimals, and null is a gap."""
+    if column.kind != "number":
+        return list(table.words(column.name, may_be_empty=True))
+    numbers = table.numbers(column.name, may_be_empty=True).tolist()
+    return [None if math.isnan(number) else number for number in numbers]
 
 
 def _features(folder: Path, known: Mapping[str, Any]) -> Tensor:

@@ -1,6 +1,7 @@
 """Files in, a version out: what they change, and what becomes of those that are not right."""
 
 import errno
+import math
 import os
 import shutil
 from decimal import Decimal
@@ -161,6 +162,19 @@ class TestChanges:
         assert (new_project.nodes()["8"], new_project.nodes()["3"]) == ((2, "red"), (4, "red"))
         new_project.ingest(new_project.write("half.csv", "id,size,colour\n9,2.5,red\n"))
         assert new_project.nodes()["9"] == (2.5, "red")
+        new_project.ingest(new_project.write("gap.csv", "id,size,colour\n10,,red\n"))
+        assert math.isnan(new_project.nodes()["10"][0])
+        assert new_project.nodes()["9"] == (2.5, "red")
+
+    def test_values_that_are_not_known(self, new_project: Project) -> None:
+        new_project.start()
+        new_project.ingest(
+            new_project.write("gaps.csv", "id,size,colour,change\nn8,,red,add\nn9,1,,add\nn0,0,red,add\n")
+        )
+        nodes = new_project.nodes()
+        assert (nodes["n8"], nodes["n9"]) == (("", "red"), ("1", ""))
+        report = new_project.ingest(new_project.write("again.csv", "id,size,colour\nn8,,red\n"))
+        assert report.files[0].status == "known already"
 
     @pytest.mark.parametrize(("word", "kept"), [("7", 7), ("007", "007"), ("1.5", "1.5"), ("1" * 30, "1" * 30)])
     def test_integers_of_parquet_that_are_categories(self, new_project: Project, word: str, kept: object) -> None:
@@ -310,7 +324,6 @@ BAD = {
     "repeated id": ("id,size,colour\nn8,1,red\nn8,2,red\n", r"line 3: expected every id once, found 'n8' again"),
     "wrong type": ("id,size,colour\nn8,tall,red\n", r"column 'size', line 2: expected a finite number, found 'tall'"),
     "not finite": ("id,size,colour\nn8,inf,red\n", r"column 'size', line 2: expected a finite number"),
-    "empty value": ("id,size,colour,change\nn8,1,red,add\nn9,1,,add\n", r"'colour', line 3: expected a value"),
     "extra column": ("id,size,colour,weight\nn8,1,red,2\n", r"line 1: .* found also 'weight'"),
     "extra column of edges": ("source,target,chnage\nn0,n1,remove\n", r"line 1: .* found also 'chnage'"),
     "missing column": ("id,size\nn8,1\n", r"line 1: expected a column 'colour', as the live data has"),

@@ -1,5 +1,6 @@
 """What a version holds, and that it cannot change unnoticed."""
 
+import dataclasses
 import hashlib
 import json
 import shutil
@@ -15,6 +16,8 @@ from candidate_project import ROOT, change, edit_json, nudge, sabotage
 
 from llp_core import paths
 from llp_core.config import load_params
+from llp_core.datasets.columns import FeatureEncoder
+from llp_core.datasets.files import read_nodes
 from llp_core.errors import InputError, LLPError
 from llp_core.gate import judge
 from llp_core.hashing import node_hashes, pair_hashes
@@ -135,6 +138,22 @@ def test_decimals_of_parquet_are_among_the_known_pairs(project: Path) -> None:
     register(project)
     assert isinstance(json.loads((V1 / "smoke.json").read_text())["columns"]["installed_kib"][0], float)
     smoke_test(V1)
+
+
+def test_gaps_are_among_the_known_pairs(project: Path) -> None:
+    nodes = pd.read_csv(paths.RAW / "nodes.csv", dtype=str)
+    nodes.loc[::2, ["installed_kib", "words"]] = ""
+    nodes.to_csv(paths.RAW / "nodes.csv", index=False)
+    params, folder = load_params(paths.PARAMS), project / "version"
+    for setting in SETTINGS:
+        shutil.copytree(paths.students(setting), folder / setting)
+    shutil.copy(paths.ENCODER, folder / "encoder.json")
+    features = FeatureEncoder.load(paths.ENCODER).apply(read_nodes(paths.RAW, params.data.files))
+    write_smoke(project, folder, dataclasses.replace(load(Graph, paths.GRAPH), features=features), params)
+    columns = json.loads((folder / "smoke.json").read_text())["columns"]
+    assert None in columns["installed_kib"]
+    assert "" in columns["words"]
+    smoke_test(folder)
 
 
 def test_the_same_candidate_is_one_version(project: Path) -> None:
