@@ -26,7 +26,7 @@ from llp_core.graph import canonical_edges, pair_keys, sort_keys
 from llp_core.machine import forget_peak_memory, machine, peak_memory_mb
 from llp_core.models import LinkModel, ModelSpec
 from llp_core.processes import reuse_memory
-from llp_core.sampling import generator, sample_negatives
+from llp_core.sampling import PairSpace, generator, sample_negatives
 from llp_core.training import batching
 from llp_core.training.checkpoint import Checkpoint
 from llp_core.training.loop import Trainer
@@ -58,7 +58,8 @@ def random_graph(num_nodes: int) -> TrainingGraph:
     edges = canonical_edges(ends, num_nodes).edges
     edges = edges[:, torch.randperm(edges.shape[1], generator=generator(0, "order"))]
     held = edges.shape[1] // 20
-    negatives = sample_negatives(sort_keys(pair_keys(edges, num_nodes)), num_nodes, held, generator(0, "negatives"))
+    known = sort_keys(pair_keys(edges, num_nodes))
+    negatives = sample_negatives(known, PairSpace(num_nodes), held, generator(0, "negatives"))
     features = torch.randn(num_nodes, FEATURES, generator=generator(0, "features"))
     return TrainingGraph(torch.arange(num_nodes), features, edges[:, held:], edges[:, :held], negatives)
 
@@ -79,7 +80,8 @@ def measure(num_nodes: int, way: str) -> Row:
         dropout=settings.dropout,
     )
     model = LinkModel(spec, generator(0, "weights"))
-    objective = Objective(graph.edges, num_nodes, {"label": 1.0}, settings.negatives, None, generator(0, "sampling"))
+    rng = generator(0, "sampling")
+    objective = Objective(graph.edges, PairSpace.of(graph), {"label": 1.0}, settings.negatives, None, rng)
     fanouts = settings.fanout_of_layers if way == "teacher, sampled" else None
     reuse_memory()
     forget_peak_memory()

@@ -82,7 +82,7 @@ def measure(params: Params, folder: Path, dataset: str, setting: Any, method: st
     graph = load(Graph, folder / dataset)
     shares = read_json(folder / f"{dataset}.json")
     split = make_split(graph, setting, params.split.with_shares_of(**shares))
-    training = training_graph(split, graph.features)
+    training = training_graph(split, graph)
     chosen = CORA_CONTEXTS[setting] if dataset == "cora" and setting in CORA_CONTEXTS else {}
     sizes = ContextsParams(**(params.contexts.model_dump() | chosen))
 
@@ -97,7 +97,7 @@ def measure(params: Params, folder: Path, dataset: str, setting: Any, method: st
 
         train: Callable[[int], Any] = teacher
         if method != TEACHER:
-            drawn = sample_contexts(training.edges, training.num_nodes, sizes, generator(0, "contexts"))
+            drawn = sample_contexts(training, sizes, generator(0, "contexts"))
             model = teacher(WARM_EPOCHS).model
             scores = export_scores(model, training, drawn, generator(0, "scores"), "scores")
             lessons = Lessons(drawn, scores, model)

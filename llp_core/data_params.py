@@ -19,6 +19,9 @@ class FilesParams(Section):
     """Path of the edges file: one row an edge."""
     id: str
     """Column of the nodes file that holds the node's id."""
+    node_type: str | None = None
+    """Column of the nodes file with each node's type, such as user and item, or null. Where it is given, pairs without
+    an edge join types that edges join, and so do the links that `llp recommend` names."""
     source: str
     """Column of the edges file that holds the id of an edge's one end."""
     target: str

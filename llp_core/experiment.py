@@ -60,7 +60,7 @@ def run_experiment(
     """
     run = params.run.model_copy(update={"seed": seed})
     device = resolve_device(run)
-    training = training_graph(next(iter(splits.values())), graph.features)
+    training = training_graph(next(iter(splits.values())), graph)
     features = NodeFeatures.of(graph.features, device)
 
     lessons = None

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from llp_core import paths
 from llp_core.config import load_params
-from llp_core.datasets.files import changed_since, ids_of
+from llp_core.datasets.files import changed_since, ids_of, types_of
 from llp_core.datasets.tables import read_table
 from llp_core.errors import InputError
 from llp_core.evaluation import score_pairs
@@ -30,6 +30,7 @@ from llp_core.processes import reuse_memory
 from llp_core.progress import Progress
 from llp_core.registry.serving import encoder_of, features_for, served_student
 from llp_core.registry.versions import read_version
+from llp_core.sampling import PairSpace
 from llp_core.store import load
 from llp_core.training.runs import resolve_device
 from llp_core.types import Graph
@@ -63,12 +64,14 @@ class Predictor:
         node_ids: the user's id of each of N nodes.
         features: [N, F], as the student takes them.
         edges: int64 [2, E], which links there are.
+        space: which pairs may have one.
     """
 
     model: LinkModel
     node_ids: tuple[str, ...]
     features: Tensor
     edges: Tensor
+    space: PairSpace
 
     @classmethod
     def open(cls, root: Path, version: int, setting: Setting = "production", nodes: Path | None = None) -> Self:
@@ -96,7 +99,7 @@ class Predictor:
                 "`llp run-flow full` or `retrain` takes them in.",
                 " and ".join(changed),
             )
-        ids = graph.node_ids
+        ids, space = graph.node_ids, PairSpace.of(graph)
         if nodes is not None:
             encoder = encoder_of(root, version)
             if encoder is None:
@@ -108,7 +111,11 @@ class Predictor:
             given = ids_of(table, params.data.files)
             ids, row = _together(ids, given)
             features = select_rows(stack_rows(features, encoder.apply(table)), row)
-        return cls(load_model(student, resolve_device(params.run)), ids, features, graph.edges)
+            types = None
+            if graph.node_type is not None and graph.type_names is not None:
+                types = torch.cat((graph.node_type, types_of(table, graph.type_names, params.data.files)))[row]
+            space = PairSpace(len(ids), types, space.joined)
+        return cls(load_model(student, resolve_device(params.run)), ids, features, graph.edges, space)
 
     @cached_property
     def _index(self) -> "pd.Index[str]":
@@ -147,7 +154,8 @@ class Predictor:
         Args:
             nodes: int64 [M], distinct.
             top: at most so many for each.
-            among: int64 [C], distinct, who may be a partner; without it every node.
+            among: int64 [C], distinct, who may be a partner; without it every node of a type that links join with its
+                own.
         """
         candidates = torch.arange(len(self.node_ids)) if among is None else among
         hidden = self._encode(among)
@@ -162,6 +170,9 @@ class Predictor:
                 linked = place[neighbors[offsets[node] : offsets[node + 1]]]
                 without = torch.cat((linked, place[node, None]))
                 logits[without[without >= 0].to(logits.device)] = -torch.inf
+                if among is None and self.space.node_type is not None:
+                    other_types = ~self.space.may_join(nodes[number], candidates)
+                    logits.masked_fill_(other_types.to(logits.device), -torch.inf)
                 scores, best = (values.cpu() for values in logits.topk(min(top, logits.numel())))
                 kept = scores > -torch.inf
                 parts.append(Recommended(torch.full((int(kept.sum()),), node), candidates[best[kept]], scores[kept]))

@@ -15,7 +15,7 @@ from llp_core.graph import pair_keys, select_rows, sort_keys
 from llp_core.hashing import hash_order, node_hashes, pair_hashes
 from llp_core.metrics import HITS_AT
 from llp_core.names import Setting
-from llp_core.sampling import generator, possible_pairs, sample_negatives
+from llp_core.sampling import PairSpace, generator, sample_negatives
 from llp_core.types import Graph, LinkSplit, TrainingGraph
 
 
@@ -45,17 +45,18 @@ def reported_split(graph: Graph, setting: Setting, params: SplitParams) -> LinkS
     """
     try:
         split = make_split(graph, setting, params)
-        require_enough_pairs(split)
+        require_enough_pairs(split, graph)
     except ValueError as error:
         raise InputError(f"data set {graph.name}, setting {setting}: it cannot be split. {error}.") from None
     return split
 
 
-def require_enough_pairs(split: LinkSplit, inner: bool = False) -> None:
+def require_enough_pairs(split: LinkSplit, graph: Graph, inner: bool = False) -> None:
     """Refuses a split whose figures would mean nothing: Hits@K needs K pairs without an edge, and edges.
 
     Args:
         split: of the whole graph, or an inner one, of what another leaves.
+        graph: that it splits.
         inner: which of the two.
 
     Raises:
@@ -82,8 +83,8 @@ def require_enough_pairs(split: LinkSplit, inner: bool = False) -> None:
                 f"Hits@{min(HITS_AT)} to {max(HITS_AT)} need at least {needed} {part}; the split has {found}. "
                 f"Take a larger graph, or {advice}"
             )
-    old, edges = int((~split.is_new).sum()), split.train_edges.shape[1]
-    free = possible_pairs(split.train_edges[0], old)
+    known, edges = (~split.is_new).nonzero().flatten(), split.train_edges.shape[1]
+    old, free = known.numel(), PairSpace.of(graph, split.train_edges).among(known).count - edges
     if free < edges:
         raise ValueError(
             f"training needs as many pairs without an edge as with one; of the {old} nodes that it may see {edges} "
@@ -91,8 +92,8 @@ def require_enough_pairs(split: LinkSplit, inner: bool = False) -> None:
         )
 
 
-def training_graph(split: LinkSplit, features: Tensor) -> TrainingGraph:
-    """The part of a split, and of the whole graph's features [N, F], that training may see.
+def training_graph(split: LinkSplit, graph: Graph) -> TrainingGraph:
+    """The part of a split, and of the graph that it splits, that training may see.
 
     A new node has neither an id nor a row of features in it. Where no node is new, the features are not copied.
     """
@@ -101,18 +102,19 @@ def training_graph(split: LinkSplit, features: Tensor) -> TrainingGraph:
     position[nodes] = torch.arange(nodes.numel())
     return TrainingGraph(
         nodes=nodes,
-        features=select_rows(features, nodes) if nodes.numel() < split.num_nodes else features,
+        features=select_rows(graph.features, nodes) if nodes.numel() < split.num_nodes else graph.features,
         edges=position[split.train_edges],
         valid_edges=position[split.valid_edges],
         valid_negatives=position[split.valid_negatives],
+        node_type=None if graph.node_type is None else graph.node_type[nodes],
     )
 
 
 def _transductive(graph: Graph, valid_share: float, test_share: float, rng: torch.Generator) -> LinkSplit:
     valid, test, train = _partition(graph.edges, (valid_share, test_share), node_hashes(graph.node_ids), rng)
-    known = sort_keys(pair_keys(graph.edges, graph.num_nodes))
-    valid_count = _valid_negatives(valid.shape[1], possible_pairs(known, graph.num_nodes) - test.shape[1])
-    negatives = sample_negatives(known, graph.num_nodes, valid_count + test.shape[1], rng)
+    known, space = sort_keys(pair_keys(graph.edges, graph.num_nodes)), PairSpace.of(graph)
+    valid_count = _valid_negatives(valid.shape[1], space.count - known.numel() - test.shape[1])
+    negatives = sample_negatives(known, space, valid_count + test.shape[1], rng)
     return LinkSplit(
         setting="transductive",
         is_new=torch.zeros(graph.num_nodes, dtype=torch.bool),
@@ -141,17 +143,17 @@ def _production(graph: Graph, params: ProductionParams, rng: torch.Generator) ->
     test_new_new, new_new = _partition(graph.edges[:, new_ends == 2], (share,), hashes, rng)
     tests = torch.cat((test, test_old_new, test_new_new), dim=1)
 
-    known = sort_keys(pair_keys(graph.edges, num_nodes))
-    test_negatives = sample_negatives(known, num_nodes, tests.shape[1], rng)
+    known, space = sort_keys(pair_keys(graph.edges, num_nodes)), PairSpace.of(graph)
+    test_negatives = sample_negatives(known, space, tests.shape[1], rng)
     # Validation negatives lie among the old nodes: draw them there, in the old nodes' own numbering.
     old = (~is_new).nonzero().flatten()
     position = torch.zeros(num_nodes, dtype=torch.int64)
     position[old] = torch.arange(old.numel())
     taken = torch.cat((graph.edges, test_negatives), dim=1)
     taken = position[taken[:, ~is_new[taken].any(0)]]
-    known = sort_keys(pair_keys(taken, old.numel()))
-    valid_count = _valid_negatives(valid.shape[1], possible_pairs(known, old.numel()))
-    valid_negatives = sample_negatives(known, old.numel(), valid_count, rng)
+    known, space = sort_keys(pair_keys(taken, old.numel())), space.among(old)
+    valid_count = _valid_negatives(valid.shape[1], space.count - known.numel())
+    valid_negatives = sample_negatives(known, space, valid_count, rng)
     return LinkSplit(
         setting="production",
         is_new=is_new,

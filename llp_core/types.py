@@ -25,8 +25,8 @@ class Graph:
         node_ids: the user's id of each node, N distinct strings.
         features: float32 [N, F]; `sparse_csr` for bags of words, strided otherwise.
         edges: int64 [2, E]; each undirected edge once, the smaller node first; no self loop.
-        edge_weight: float32 [E], or None.
-        edge_time: int64 [E] (a year, or seconds), or None.
+        edge_weight, edge_time: float32 and int64 [E] (a year, or seconds), or None.
+        node_type, type_names: int64 [N] and the words of the types, where edges join certain types only; or None.
     """
 
     name: str
@@ -35,6 +35,8 @@ class Graph:
     edges: Tensor
     edge_weight: Tensor | None = None
     edge_time: Tensor | None = None
+    node_type: Tensor | None = None
+    type_names: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         require_features(self.features)
@@ -45,10 +47,11 @@ class Graph:
         distinct = len(set(self.node_ids))
         require(distinct == len(self.node_ids), f"node_ids: {len(self.node_ids) - distinct} of {self.num_nodes} repeat")
         require_pairs("edges", self.edges, self.num_nodes)
-        if self.edge_weight is not None:
-            require_tensor("edge_weight", self.edge_weight, torch.float32, (self.num_edges,))
-        if self.edge_time is not None:
-            require_tensor("edge_time", self.edge_time, torch.int64, (self.num_edges,))
+        for name, dtype in (("edge_weight", torch.float32), ("edge_time", torch.int64)):
+            if (values := getattr(self, name)) is not None:
+                require_tensor(name, values, dtype, (self.num_edges,))
+        if self.node_type is not None:
+            require_tensor("node_type", self.node_type, torch.int64, (self.num_nodes,))
 
     @property
     def num_nodes(self) -> int:
@@ -73,6 +76,7 @@ class TrainingGraph:
         edges: int64 [2, E], the edges that messages pass over and that are learnt.
         valid_edges: int64 [2, V], held out to choose the epoch.
         valid_negatives: int64 [2, V'], pairs that are no edge.
+        node_type: int64 [A], a number for the type of each node, or None.
     """
 
     nodes: Tensor
@@ -80,6 +84,7 @@ class TrainingGraph:
     edges: Tensor
     valid_edges: Tensor
     valid_negatives: Tensor
+    node_type: Tensor | None = None
 
     def __post_init__(self) -> None:
         require_features(self.features)
@@ -88,6 +93,8 @@ class TrainingGraph:
         require(unordered == 0, f"nodes: {unordered} are not above the one before")
         for name in ("edges", "valid_edges", "valid_negatives"):
             require_pairs(name, getattr(self, name), self.num_nodes)
+        if self.node_type is not None:
+            require_tensor("node_type", self.node_type, torch.int64, (self.num_nodes,))
 
     @property
     def num_nodes(self) -> int:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from llp_core.config import ProductionParams, SplitParams, TransductiveParams
 from llp_core.graph import pair_keys
 from llp_core.names import SETTINGS, Setting
-from llp_core.sampling import generator, sample_negatives
+from llp_core.sampling import PairSpace, generator, sample_negatives
 from llp_core.splits import make_split, require_enough_pairs, training_graph
 from llp_core.types import Graph, LinkSplit
 
@@ -23,7 +23,7 @@ GROUPS = ("train_edges", "valid_edges", "test_edges")
 
 
 def random_graph(num_nodes: int, num_edges: int, seed: int) -> Graph:
-    edges = sample_negatives(torch.empty(0, dtype=torch.int64), num_nodes, num_edges, generator(seed))
+    edges = sample_negatives(torch.empty(0, dtype=torch.int64), PairSpace(num_nodes), num_edges, generator(seed))
     edges = edges[:, pair_keys(edges, num_nodes).argsort()]
     return Graph("random", tuple(map(str, range(num_nodes))), torch.eye(num_nodes).to_sparse_csr(), edges)
 
@@ -119,7 +119,7 @@ def test_in_a_graph_that_has_grown_what_was_held_out_still_is(setting: Setting) 
 def test_training_sees_no_new_node() -> None:
     graph = random_graph(50, 200, 0)
     split = make_split(graph, "production", PARAMS)
-    training = training_graph(split, graph.features)
+    training = training_graph(split, graph)
     assert training.num_nodes == 35
     assert not split.is_new[training.nodes].any()
     assert torch.equal(training.nodes[training.edges], split.train_edges)
@@ -129,25 +129,64 @@ def test_training_sees_no_new_node() -> None:
 
 
 def test_a_split_too_small_for_its_metrics_is_refused() -> None:
-    large = make_split(random_graph(300, 1000, 0), "transductive", PARAMS)
-    require_enough_pairs(large)
+    graph, small = random_graph(300, 1000, 0), random_graph(100, 190, 0)
+    large = make_split(graph, "transductive", PARAMS)
+    require_enough_pairs(large, graph)
     with pytest.raises(
         ValueError, match=r"need at least 50 test pairs without an edge.* has 49.* split\.production\.test_share"
     ):
-        require_enough_pairs(replace(large, setting="production", test_negatives=large.test_negatives[:, :49]))
+        require_enough_pairs(replace(large, setting="production", test_negatives=large.test_negatives[:, :49]), graph)
     with pytest.raises(
         ValueError, match=r"need at least 10 test edges.* has 9.* split\.production\.test_share, or .*new_node_share"
     ):
-        require_enough_pairs(replace(large, setting="cold_start", test_edges=large.test_edges[:, :9]))
+        require_enough_pairs(replace(large, setting="cold_start", test_edges=large.test_edges[:, :9]), graph)
     with pytest.raises(ValueError, match="Hits@10 to 50 need at least 10 valid edges"):
-        require_enough_pairs(make_split(random_graph(100, 190, 0), "transductive", PARAMS))
+        require_enough_pairs(make_split(small, "transductive", PARAMS), small)
 
 
 def test_a_dense_graph_has_too_few_negatives() -> None:
     with pytest.raises(ValueError, match="pairs without an edge are needed"):
         make_split(random_graph(10, 44, 0), "transductive", PARAMS)
+    graph = random_graph(50, 800, 0)
     with pytest.raises(ValueError, match=r"of the 50 nodes that it may see \d+ pairs have one and \d+ have none"):
-        require_enough_pairs(make_split(random_graph(50, 800, 0), "transductive", PARAMS))
+        require_enough_pairs(make_split(graph, "transductive", PARAMS), graph)
+
+
+@pytest.fixture
+def two_kinds() -> Graph:
+    """150 users, 50 items between them, and 800 edges that each join one of either."""
+    node_type = (torch.arange(200) % 4 == 3).long()
+    pairs = torch.combinations(torch.arange(200)).T
+    pairs = pairs[:, node_type[pairs].sum(0) == 1]
+    edges = pairs[:, torch.randperm(pairs.shape[1], generator=generator(0))[:800].sort().values]
+    ids = tuple(f"n{number}" for number in range(200))
+    names = ("user", "item")
+    return Graph("kinds", ids, torch.eye(200), edges, node_type=node_type, type_names=names)
+
+
+@pytest.mark.parametrize("setting", SETTINGS)
+def test_pairs_without_an_edge_join_types_that_edges_join(two_kinds: Graph, setting: Setting) -> None:
+    split = make_split(two_kinds, setting, PARAMS)
+    for name in ("valid_negatives", "test_negatives"):
+        pairs = getattr(split, name)
+        assert pairs.shape[1] > 0
+        assert (two_kinds.node_type[pairs].sum(0) == 1).all(), name
+    training = training_graph(split, two_kinds)
+    assert training.node_type is not None
+    assert torch.equal(training.node_type, two_kinds.node_type[training.nodes])
+
+
+def test_of_two_types_fewer_pairs_may_have_an_edge() -> None:
+    node_type = torch.arange(60) // 30
+    pairs = torch.cartesian_prod(torch.arange(30), torch.arange(30, 60)).T
+    edges = pairs[:, torch.randperm(900, generator=generator(0))[:600].sort().values]
+    ids = tuple(map(str, range(60)))
+    plain = Graph("dense", ids, torch.eye(60), edges)
+    typed = replace(plain, node_type=node_type, type_names=("a", "b"))
+    require_enough_pairs(make_split(plain, "transductive", PARAMS), plain)
+    split = make_split(typed, "transductive", PARAMS)
+    with pytest.raises(ValueError, match=r"of the 60 nodes that it may see \d+ pairs have one and \d+ have none"):
+        require_enough_pairs(split, typed)
 
 
 def test_production_needs_its_shares() -> None:

@@ -132,7 +132,7 @@ class TrainedSource:
             )
 
         def tune(changed: LinkModel) -> None:
-            own, seen = params.of(self.setting), training_graph(split, graph.features)
+            own, seen = params.of(self.setting), training_graph(split, graph)
             with TemporaryDirectory(prefix="llp-pruned-") as workspace:
                 fine_tune(changed, seen, own.teacher, own.run, FINE_TUNING, Path(workspace) / "gnn-pruned")
 

@@ -26,6 +26,7 @@ from llp_core.checks.columns import (
     to_flags,
 )
 from llp_core.checks.rules import PARTS
+from llp_core.sampling import PairSpace
 from llp_core.types import Contexts, Graph, LinkSplit, TeacherScores, TrainingGraph
 
 
@@ -94,6 +95,7 @@ def split_table(split: LinkSplit, graph: Graph) -> Table:
     partition = among("train_edges", "valid_edges", "test_edges")
     held_out = keys[among("valid_edges", "test_edges")]
     is_edge = is_among(keys, known_keys(graph.edges, num_nodes)[0])
+    may_join = PairSpace.of(graph).may_join(*every.clamp(0, num_nodes - 1))
     repeated = np.zeros(len(keys), dtype=bool)
     for mask in (negative, *(part == code for code in np.unique(part[~negative]))):
         repeated[mask] = is_repeated(keys[mask])
@@ -111,6 +113,7 @@ def split_table(split: LinkSplit, graph: Graph) -> Table:
             "held_out": among("train_edges", "inference_edges") & is_among(keys, held_out),
             "not_an_edge": ~negative & ~is_edge,
             "is_an_edge": negative & is_edge,
+            "unlike_an_edge": negative & ~to_flags(may_join),
             "new_node_in_training": among("train_edges", "valid_edges", "valid_negatives") & touches_new,
             "new_node_at_inference": among("inference_edges") & touches_new,
         }

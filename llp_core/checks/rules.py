@@ -176,6 +176,14 @@ def split_rules(setting: Setting) -> list[Rule]:
         _flag("split", "negatives_are_no_edges", "is_an_edge", False, "no negative is an edge of the graph", leak),
         _flag(
             "split",
+            "negatives_join_types_that_edges_join",
+            "unlike_an_edge",
+            False,
+            "every negative joins nodes of types that an edge joins",
+            wrong,
+        ),
+        _flag(
+            "split",
             "training_without_new_nodes",
             "new_node_in_training",
             False,

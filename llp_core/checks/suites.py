@@ -33,7 +33,7 @@ def check_split(split: LinkSplit, graph: Graph) -> Findings:
     findings = run_checks(tables, split_rules(split.setting))
     if not findings.passed:
         return findings
-    training = training_graph(split, graph.features)
+    training = training_graph(split, graph)
     return findings + run_checks([training_table(training, split, graph)], training_rules())
 
 

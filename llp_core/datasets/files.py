@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from llp_core.config import DataParams, FilesParams
 from llp_core.datasets.base import Dataset, Loaded, edge_counts
@@ -15,6 +16,9 @@ from llp_core.datasets.tables import Table, read_table, require_table_file
 from llp_core.errors import InputError
 from llp_core.graph import canonical_edges
 from llp_core.types import Graph
+
+MAX_TYPES = 100
+"""Of nodes."""
 
 
 def _download(folder: Path, params: DataParams) -> None:
@@ -41,7 +45,8 @@ def _load(folder: Path, params: DataParams) -> Loaded:
         edges.require(files.time, "data.files.time")
         time = torch.from_numpy(edges.integers(files.time))
     canonical = canonical_edges(torch.from_numpy(ends), len(node_ids), weight, time)
-    graph = Graph("files", node_ids, encoder.apply(nodes), canonical.edges, canonical.weight, canonical.time)
+    features, types = encoder.apply(nodes), _types(nodes, files)
+    graph = Graph("files", node_ids, features, canonical.edges, canonical.weight, canonical.time, *types)
     dropped = {
         "constant columns": encoder.constant_columns,
         "words beyond max_words": encoder.rare_values,
@@ -88,6 +93,41 @@ def _fit(nodes: Table, files: FilesParams) -> FeatureEncoder:
         raise InputError(f"data.files.columns.{files.id}: the column of ids is no feature. Leave it out.")
     columns = [column for column in nodes.data.column_names if column != files.id]
     return FeatureEncoder.fit(nodes, columns, files.columns, files.max_words)
+
+
+def _types(nodes: Table, files: FilesParams) -> tuple[Tensor, tuple[str, ...]] | tuple[None, None]:
+    """The type of each node, int64 [N], and their names in alphabetical order; Nones where there are no types."""
+    import pandas as pd
+
+    if files.node_type is None:
+        return None, None
+    nodes.require(files.node_type, "data.files.node_type")
+    numbers, names = pd.factorize(nodes.words(files.node_type), sort=True)
+    if len(names) > MAX_TYPES:
+        raise InputError(
+            f"{nodes.name}, column {files.node_type!r}: expected at most {MAX_TYPES} types of nodes, such as user and "
+            f"item, found {len(names):,} different values. Correct data.files.node_type in params.yaml."
+        )
+    return torch.from_numpy(numbers.astype(np.int64)), tuple(names.tolist())
+
+
+def types_of(table: Table, names: tuple[str, ...], files: FilesParams) -> Tensor:
+    """Which of a graph's types each row of another table of nodes has, int64 [rows].
+
+    Raises:
+        InputError: the column is missing, or has a value that is none of them.
+    """
+    import pandas as pd
+
+    if files.node_type is None:
+        raise InputError("data.files.node_type: the last run had types of nodes. Name their column, or run again.")
+    table.require(files.node_type, "data.files.node_type")
+    words = table.words(files.node_type)
+    numbers = pd.Index(names).get_indexer(words).astype(np.int64)
+    if (numbers < 0).any():
+        row = int((numbers < 0).argmax())
+        raise table.problem(files.node_type, row, f"a type of the graph ({', '.join(names)})", repr(words[row]), "")
+    return torch.from_numpy(numbers)
 
 
 def _given_files(files: FilesParams) -> dict[str, str]:

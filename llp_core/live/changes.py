@@ -149,6 +149,8 @@ def _require_columns(table: Table, known: set[str], needed: set[str]) -> None:
 def _feature(rows: Rows, column: str, live: LiveGraph) -> "pd.Series[Any]":
     """A feature's column, checked to be of the kind that it is in the live data."""
     kind = live.kinds[column]
+    if column == live.files.node_type:
+        rows.words(column)  # no node is without one
     if kind in ("category", "text"):
         return rows.words(column, may_be_empty=True)
     if kind == "number":

@@ -242,7 +242,7 @@ def content_hash(graph: Graph) -> str:
         parts = [features.crow_indices(), features.col_indices(), features.values()]
     else:
         parts = [features]
-    optional = (graph.edge_weight, graph.edge_time)
+    optional = (graph.edge_weight, graph.edge_time, graph.node_type)
     for tensor in (*parts, graph.edges, *(each for each in optional if each is not None)):
         digest.update(repr((tensor.dtype, tuple(tensor.shape))).encode())
         digest.update(tensor.contiguous().numpy().data)

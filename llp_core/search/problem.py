@@ -15,7 +15,7 @@ from llp_core.graph import canonical_edges, pair_keys, sort_keys
 from llp_core.hashing import node_hashes
 from llp_core.machine import code_versions
 from llp_core.names import Setting
-from llp_core.sampling import generator, possible_pairs, sample_negatives
+from llp_core.sampling import PairSpace, generator, sample_negatives
 from llp_core.splits import make_split, require_enough_pairs, training_graph
 from llp_core.store import load, new_folder, read_json, save
 from llp_core.types import Graph, LinkSplit
@@ -68,9 +68,9 @@ class Problem:
         negatives = split.test_negatives.shape[1]
         problem = cls(inner_graph(graph, split), split.setting, inner_shares(params), tuple(seeds), negatives)
         try:
-            require_enough_pairs(split)
+            require_enough_pairs(split, graph)
             for inner in problem.splits:
-                require_enough_pairs(inner, inner=True)
+                require_enough_pairs(inner, problem.graph, inner=True)
         except ValueError as error:
             raise InputError(
                 f"data set {graph.name}, setting {split.setting}: it, or what training may see of it, is too small to "
@@ -88,19 +88,20 @@ class Problem:
         known = sort_keys(pair_keys(self.graph.edges, self.graph.num_nodes))
         rng = generator(seed, "inner test negatives")
         count = self.finer * self.negatives
-        return replace(split, test_negatives=sample_negatives(known, self.graph.num_nodes, count, rng))
+        return replace(split, test_negatives=sample_negatives(known, PairSpace.of(self.graph), count, rng))
 
     @property
     def finer(self) -> int:
         """`FINER`, or less where there are not as many pairs."""
-        possible = possible_pairs(self.graph.edges[0], self.graph.num_nodes)
+        possible = PairSpace.of(self.graph).count - self.graph.num_edges
         return max(1, min(FINER, possible // self.negatives))
 
     @property
     def tensors(self) -> dict[str, Tensor]:
         """All that a score depends on besides the settings; splits follow the ids."""
         ids = node_hashes(self.graph.node_ids)
-        return {"features": self.graph.features, "edges": self.graph.edges, "ids": ids}
+        own = {"features": self.graph.features, "edges": self.graph.edges, "ids": ids}
+        return own if self.graph.node_type is None else {**own, "types": self.graph.node_type}
 
     @property
     def about(self) -> dict[str, Any]:
@@ -133,13 +134,14 @@ class Problem:
 
 def inner_graph(graph: Graph, split: LinkSplit) -> Graph:
     """The nodes known while training, with the training and validation edges among them, renumbered 0..A-1."""
-    training = training_graph(split, graph.features)
+    training = training_graph(split, graph)
     both = torch.cat((training.edges, training.valid_edges), dim=1)
     return Graph(
         name=graph.name,
         node_ids=tuple(graph.node_ids[node] for node in training.nodes.tolist()),
         features=training.features,
         edges=canonical_edges(both, training.num_nodes).edges,
+        node_type=training.node_type,
     )
 
 

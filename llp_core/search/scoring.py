@@ -89,7 +89,7 @@ def _about(problem: Problem, number: int) -> dict[str, Any]:
 def _score(problem: Problem, job: Job, folder: Path, workspace: Path, watch: Watch) -> float:
     split = problem.splits[job.number]
     run = job.params.run.model_copy(update={"seed": problem.seeds[job.number]})
-    training = training_graph(split, problem.graph.features)
+    training = training_graph(split, problem.graph)
     params = job.params.model_copy(update={"run": run})
     if job.method == "teacher":
         model = _train_teacher(training, params, workspace, watch)

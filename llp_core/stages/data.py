@@ -1,11 +1,16 @@
 """Stages from raw files to a split: download, prepare, validate, split."""
 
 import logging
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
 
 from llp_core import paths
 from llp_core.checks import check_graph, check_split, write_findings
 from llp_core.config import Params
 from llp_core.datasets import get_dataset
+from llp_core.graph import undirected_keys
 from llp_core.names import Setting
 from llp_core.splits import reported_split
 from llp_core.store import load, new_folder, save, write_json
@@ -32,6 +37,19 @@ def prepare(params: Params) -> None:
         if encoder is not None:
             encoder.save(folder / paths.ENCODER.name)
             logger.info("%s: columns as %s", params.data.files.nodes, encoder.told())
+        if graph.node_type is not None and graph.type_names is not None:
+            logger.info("%s: %s", params.data.files.nodes, _told_types(graph.node_type, graph.type_names, graph.edges))
+
+
+def _told_types(node_type: Tensor, names: Sequence[str], edges: Tensor) -> str:
+    """How many nodes of each type there are, and how many edges between any two types."""
+    nodes = [f"{count:,} {name}" for count, name in zip(torch.bincount(node_type).tolist(), names, strict=True)]
+    counts = torch.bincount(undirected_keys(node_type[edges], len(names)), minlength=len(names) ** 2)
+    pairs = [
+        f"{int(counts[key]):,} {names[key // len(names)]} - {names[key % len(names)]}"
+        for key in counts.nonzero().flatten().tolist()
+    ]
+    return f"nodes: {', '.join(nodes)}; edges: {', '.join(pairs) or 'none'}"
 
 
 def validate(params: Params) -> None:

@@ -73,7 +73,7 @@ def student(params: Params, setting: Setting) -> None:
 
 
 def _training_graph(setting: Setting) -> TrainingGraph:
-    return training_graph(load(LinkSplit, paths.split(setting)), load(Graph, paths.GRAPH).features)
+    return training_graph(load(LinkSplit, paths.split(setting)), load(Graph, paths.GRAPH))
 
 
 def _made(stage: str, setting: Setting, params: Params) -> dict[str, object]:

@@ -7,7 +7,7 @@ from llp_core.graph import pair_keys, undirected_keys
 from llp_core.models import LinkModel, NodeFeatures, TrainingAdjacency
 from llp_core.models.link_model import PAIRS_AT_ONCE
 from llp_core.progress import Progress
-from llp_core.sampling import sample_negatives
+from llp_core.sampling import PairSpace, sample_negatives
 from llp_core.types import Contexts, TeacherScores, TrainingGraph
 
 CONTEXTS_AT_ONCE = 16 * PAIRS_AT_ONCE
@@ -82,6 +82,7 @@ def export_scores(
     negatives = torch.empty(rounds, 2, count, dtype=torch.int32)
     negative_logits = torch.empty(rounds, count)
     halves = _Halves(model, features, adjacency)
+    space = PairSpace.of(graph)
     with Progress(rounds, name) as progress:
         for number, nodes in enumerate(contexts.nodes):
             halves.divide(torch.rand(count, generator=rng) < 0.5)
@@ -90,7 +91,7 @@ def export_scores(
                 edge = _find(undirected_keys(pairs, graph.num_nodes), known, order)
                 context_logits[number].view(-1)[chunk] = halves.score(pairs, edge)
             edge_logits += halves.score(graph.edges, torch.arange(count)) / rounds
-            negatives[number] = drawn = sample_negatives(known, graph.num_nodes, count, rng)
+            negatives[number] = drawn = sample_negatives(known, space, count, rng)
             negative_logits[number] = halves.score(drawn, torch.full((count,), -1))
             progress.advance()
     return TeacherScores(context_logits, edge_logits, negatives, negative_logits, halves.whole().cpu())

@@ -11,7 +11,7 @@ from torch import Tensor
 from llp_core.graph import distinct, pair_keys, sort_keys
 from llp_core.losses import distribution_loss, label_loss, logit_loss, rank_loss, representation_loss
 from llp_core.models import TrainingDecoder
-from llp_core.sampling import draw_negatives, possible_pairs
+from llp_core.sampling import PairSpace, draw_negatives
 from llp_core.types import Contexts, TeacherScores
 
 Shares = dict[str, Tensor]
@@ -57,7 +57,7 @@ class Objective:
 
     Attributes:
         edges: int64 [2, E], the training edges, on the CPU.
-        num_nodes: A.
+        space: the pairs of A nodes that may have an edge.
         weights: loss -> weight; a loss of weight 0 is not computed.
         negatives: pairs without an edge that the label loss draws for each training edge of a step, where there are
             as many.
@@ -66,7 +66,7 @@ class Objective:
     """
 
     edges: Tensor
-    num_nodes: int
+    space: PairSpace
     weights: Mapping[str, float]
     negatives: int
     teaching: Teaching | None
@@ -97,7 +97,7 @@ class Objective:
             needed.append(step.anchors)
         if self._active & {"rank", "distribution"}:
             needed.append(self._taught.contexts.nodes[self._round(step), step.anchors].flatten().long())
-        return distinct(torch.cat(needed), self.num_nodes)
+        return distinct(torch.cat(needed), self.space.num_nodes)
 
     def chunks(self, decoder: TrainingDecoder, step: Step, pairs: Tensor) -> Iterator[Shares]:
         """The losses of one step, chunk by chunk, unweighted. Chunks share no computation.
@@ -137,9 +137,8 @@ class Objective:
         return torch.cat((self.edges[:, step.edges], negatives.long()), dim=1)
 
     def _negatives(self, step: Step) -> Tensor:
-        count = step.edges.numel()
-        possible = possible_pairs(self._known, self.num_nodes)
-        return draw_negatives(self._known, self.num_nodes, max(count, min(self.negatives * count, possible)), self.rng)
+        count, possible = step.edges.numel(), self.space.count - self._known.numel()
+        return draw_negatives(self._known, self.space, max(count, min(self.negatives * count, possible)), self.rng)
 
     def _round(self, step: Step) -> int:
         """Which round of contexts and of scored pairs an epoch takes, in turn."""
@@ -147,7 +146,7 @@ class Objective:
 
     @cached_property
     def _known(self) -> Tensor:
-        return sort_keys(pair_keys(self.edges, self.num_nodes))
+        return sort_keys(pair_keys(self.edges, self.space.num_nodes))
 
     def _context_chunks(self, decoder: TrainingDecoder, step: Step, active: set[str]) -> Iterator[Shares]:
         teaching = self._taught

@@ -20,7 +20,7 @@ from llp_core.models import LinkModel, ModelSpec, NodeFeatures, merge
 from llp_core.names import Method, is_taught
 from llp_core.processes import reuse_memory, usable_cores
 from llp_core.progress import Progress
-from llp_core.sampling import generator, sample_contexts
+from llp_core.sampling import PairSpace, generator, sample_contexts
 from llp_core.training.batching import full_batch_bytes, resolve_batching
 from llp_core.training.checkpoint import Checkpoint, fingerprint
 from llp_core.training.export import export_scores
@@ -127,7 +127,7 @@ def teach(teacher: LinkModel, graph: TrainingGraph, params: ContextsParams, seed
 
 def draw_contexts(graph: TrainingGraph, params: ContextsParams, seed: int) -> Contexts:
     """The context nodes of every training node, by the seed of the run."""
-    return sample_contexts(graph.edges, graph.num_nodes, params, generator(seed, "contexts"))
+    return sample_contexts(graph, params, generator(seed, "contexts"))
 
 
 def ask_teacher(teacher: LinkModel, graph: TrainingGraph, contexts: Contexts, seed: int, name: str) -> TeacherScores:
@@ -262,7 +262,7 @@ def _fit(
     device = next(model.parameters()).device
     precision = resolve_precision(run, device)
     sampling = generator(run.seed, name, "sampling")
-    objective = Objective(graph.edges, graph.num_nodes, weights, params.negatives, teaching, sampling)
+    objective = Objective(graph.edges, PairSpace.of(graph), weights, params.negatives, teaching, sampling)
     share, fanouts = 1.0, None
     if isinstance(params, TeacherParams):
         share = params.predicted_share

@@ -283,7 +283,7 @@ def test_a_flag_concerns_its_own_parts_alone() -> None:
     ],
 )
 def test_a_new_node_in_what_training_sees_fails(check: str, values: dict[str, Any], offenders: tuple[str, ...]) -> None:
-    training = made_wrong(training_graph(PRODUCTION, GRAPH.features), **values)
+    training = made_wrong(training_graph(PRODUCTION, GRAPH), **values)
     findings = failed(run_checks([training_table(training, PRODUCTION, GRAPH)], training_rules()))
 
     assert findings[check].offenders == offenders

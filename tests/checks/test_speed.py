@@ -14,7 +14,7 @@ from llp_core.checks import check_graph, check_scores, check_split, write_findin
 from llp_core.checks.expectations import import_great_expectations
 from llp_core.config import ProductionParams, SplitParams, TransductiveParams, ValidateParams
 from llp_core.graph import canonical_edges, pair_keys
-from llp_core.sampling import sample_negatives
+from llp_core.sampling import PairSpace, sample_negatives
 from llp_core.splits import make_split, training_graph
 from llp_core.types import Contexts, Graph, LinkSplit, TeacherScores
 
@@ -82,10 +82,10 @@ def made_graph(nodes: int, edges: int, rng: torch.Generator) -> Graph:
 
 def made_scores(split: LinkSplit, graph: Graph, rng: torch.Generator) -> tuple[TeacherScores, Contexts]:
     """Random logits on uniform contexts and on sampled negatives."""
-    training = training_graph(split, graph.features)
+    training = training_graph(split, graph)
     anchors, edges = training.num_nodes, training.edges.shape[1]
     known = pair_keys(training.edges, anchors).sort().values
-    negatives = [sample_negatives(known, anchors, edges, rng).int() for _ in range(ROUNDS)]
+    negatives = [sample_negatives(known, PairSpace(anchors), edges, rng).int() for _ in range(ROUNDS)]
     shape = (ROUNDS, anchors, CONTEXT_SIZE)
     scores = TeacherScores(
         context_logits=torch.randn(shape, generator=rng),

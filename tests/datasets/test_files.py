@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from llp_core.datasets import get_dataset
-from llp_core.datasets.files import read_nodes
+from llp_core.datasets.files import read_nodes, types_of
+from llp_core.datasets.tables import read_table
 from llp_core.errors import InputError
 
 NODES = "id,size,colour\n007,1,red\nb,2,blue\nc,3,red\n"
@@ -57,6 +58,36 @@ def test_weights_add_up_and_the_earliest_time_stays(load):
     assert (dropped["self loops"], dropped["duplicate edges"]) == (1, 1)
 
 
+def test_types_of_nodes(load):
+    nodes = NODES.replace("colour", "kind").replace("red", "user").replace("blue", "item")
+    graph, *_ = load(nodes=nodes, node_type="kind", columns={"kind": "category"})
+    assert graph.node_type.tolist() == [1, 0, 1]
+    assert graph.type_names == ("item", "user")
+    assert graph.features.to_dense()[:, 1:].tolist() == [[0, 1], [1, 0], [0, 1]], "the type is a feature too"
+
+
+def test_a_column_of_ids_is_none_of_types(load):
+    rows = "".join(f"{number},{number % 7},t{number}\n" for number in range(101))
+    message = r"nodes.csv, column 'colour': expected at most 100 types of nodes, .*, found 101 different values"
+    with pytest.raises(InputError, match=message):
+        load(nodes="id,size,colour\n" + rows, edges="source,target\n0,1\n", node_type="colour")
+
+
+def test_types_of_other_nodes_are_those_of_the_graph(tmp_path, data_params):
+    path = tmp_path / "new.csv"
+    path.write_text("id,kind\na,user\nb,item\n")
+    table, files = read_table(path, "new.csv"), data_params(node_type="kind").files
+    assert types_of(table, ("item", "user"), files).tolist() == [1, 0]
+    with pytest.raises(
+        InputError, match=r"new.csv, column 'kind', line 2: .* type of the graph \(item, shop\), found 'u"
+    ):
+        types_of(table, ("item", "shop"), files)
+    with pytest.raises(InputError, match="line 1: expected a column 'sort'"):
+        types_of(table, ("item", "user"), data_params(node_type="sort").files)
+    with pytest.raises(InputError, match=r"data\.files\.node_type: the last run had types of nodes"):
+        types_of(table, ("item", "user"), data_params().files)
+
+
 def test_a_graph_of_numbers_is_dense_and_of_two_parquet_files(tmp_path, raw, data_params):
     pd.DataFrame({"node": [10, 2, 30], "x": [1.0, 2.0, 3.0]}).to_parquet(tmp_path / "n.parquet")
     pd.DataFrame({"from": [10, 30], "to": [2, 2]}).to_parquet(tmp_path / "e.parquet")
@@ -86,6 +117,12 @@ def test_a_graph_of_numbers_is_dense_and_of_two_parquet_files(tmp_path, raw, dat
         ({}, {"source": "from"}, r"edges.csv, line 1: expected a column 'from' \(data.files.source\)"),
         ({}, {"target": "to"}, r"edges.csv, line 1: expected a column 'to' \(data.files.target\)"),
         ({}, {"weight": "w"}, r"edges.csv, line 1: expected a column 'w' \(data.files.weight\)"),
+        ({}, {"node_type": "kind"}, r"nodes.csv, line 1: expected a column 'kind' \(data.files.node_type\)"),
+        (
+            {"nodes": NODES + "d,4,\n"},
+            {"node_type": "colour"},
+            "column 'colour', line 5: expected a value, found nothing",
+        ),
         ({}, {"time": "year"}, r"edges.csv, line 1: expected a column 'year' \(data.files.time\)"),
         ({}, {"columns": {"id": "text"}}, "data.files.columns.id: the column of ids is no feature. Leave it out."),
         ({}, {"columns": {"hue": "text"}}, r"nodes.csv, line 1: expected a column 'hue' \(data.files.columns\)"),

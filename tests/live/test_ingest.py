@@ -176,6 +176,13 @@ class TestChanges:
         report = new_project.ingest(new_project.write("again.csv", "id,size,colour\nn8,,red\n"))
         assert report.files[0].status == "known already"
 
+    def test_a_node_without_a_type(self, new_project: Project) -> None:
+        new_project.configure(data__files__node_type="colour")
+        new_project.start()
+        (file,) = new_project.ingest(new_project.write("gap.csv", "id,size,colour\nn8,1,\n")).files
+        assert file.reason is not None
+        assert "gap.csv, column 'colour', line 2: expected a value, found nothing" in file.reason
+
     @pytest.mark.parametrize(("word", "kept"), [("7", 7), ("007", "007"), ("1.5", "1.5"), ("1" * 30, "1" * 30)])
     def test_integers_of_parquet_that_are_categories(self, new_project: Project, word: str, kept: object) -> None:
         """A word that looks like a number is no number there: it stays what it is."""

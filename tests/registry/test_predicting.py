@@ -20,7 +20,7 @@ from llp_core.errors import InputError
 from llp_core.models import LinkModel, ModelSpec, NodeFeatures
 from llp_core.predicting import Predictor
 from llp_core.registry import promote, register
-from llp_core.sampling import generator
+from llp_core.sampling import PairSpace, generator
 from llp_core.store import load
 from llp_core.types import Graph
 
@@ -96,13 +96,26 @@ def test_fewer_than_asked_where_there_are_fewer(predictor: Predictor) -> None:
 
 def test_nobody_has_no_partners() -> None:
     spec = ModelSpec(encoder="mlp", features=3, hidden=4, layers=1, dropout=0.0)
-    predictor = Predictor(LinkModel(spec, generator(0)).eval(), ("a", "b", "c"), torch.eye(3), torch.tensor([[0], [1]]))
+    model = LinkModel(spec, generator(0)).eval()
+    predictor = Predictor(model, ("a", "b", "c"), torch.eye(3), torch.tensor([[0], [1]]), PairSpace(3))
     for found in (
         predictor.recommend(torch.empty(0, dtype=torch.int64), 2),
         predictor.recommend(torch.tensor([0]), 2, torch.empty(0, dtype=torch.int64)),
     ):
         assert [column.numel() for column in found] == [0, 0, 0]
         assert [column.dtype for column in found] == [torch.int64, torch.int64, torch.float32]
+
+
+def test_partners_are_of_types_that_links_join() -> None:
+    spec = ModelSpec(encoder="mlp", features=5, hidden=4, layers=1, dropout=0.0)
+    users_and_items = PairSpace(5, torch.tensor([0, 1, 0, 1, 1]), torch.tensor([[False, True], [True, False]]))
+    ids, edges = ("u", "i", "v", "j", "k"), torch.tensor([[0], [1]])
+    predictor = Predictor(LinkModel(spec, generator(0)).eval(), ids, torch.eye(5), edges, users_and_items)
+    found = predictor.recommend(torch.arange(5), 5)
+    partners = [set(found.partners[found.nodes == node].tolist()) for node in range(5)]
+    assert partners == [{3, 4}, {2}, {1, 3, 4}, {0, 2}, {0, 2}], "u and i have a link already"
+    asked = predictor.recommend(torch.tensor([0]), 5, torch.tensor([2, 3]))
+    assert set(asked.partners.tolist()) == {2, 3}, "who is named may be a partner, whatever its type"
 
 
 def test_score_keeps_the_file_s_columns_and_order(served: Path, predictor: Predictor) -> None:

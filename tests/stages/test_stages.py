@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from candidate_project import change
 from small_project import figures, run_all
@@ -15,7 +16,7 @@ from llp_core.errors import CheckFailed, InputError
 from llp_core.names import SETTINGS
 from llp_core.stages import run_stage
 from llp_core.store import load, read_json
-from llp_core.types import Evaluation, LatencyTable
+from llp_core.types import Evaluation, Graph, LatencyTable
 
 
 def test_every_stage_twice_gives_the_same_to_the_last_digit(
@@ -60,6 +61,25 @@ def test_a_stage_logs_its_seconds_and_memory(project: Path, caplog: pytest.LogCa
     told = [record.getMessage() for record in caplog.records if record.name == "llp_core.stages"]
     assert [line.partition(":")[0] for line in told] == ["download", "prepare", "validate", "split@production"]
     assert re.fullmatch(r"split@production: \d+\.\d s, peak memory of this process \d{2,} MB", told[-1])
+
+
+def test_prepare_tells_how_it_read_the_files(project: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "llp_core.stages.data")
+    nodes = pd.read_csv("data/embedded/example/nodes.csv", dtype=str)
+    nodes.loc[:2, "installed_kib"] = ""
+    nodes.to_csv("nodes.csv", index=False)
+    files = load_params(paths.PARAMS).data.files.model_dump() | {"nodes": "nodes.csv", "node_type": "architecture"}
+    change(project, {"data": {"files": files}})
+    for name in ("download", "prepare"):
+        run_stage(name)
+    count, graph = nodes["architecture"].value_counts(), load(Graph, paths.GRAPH)
+    told = [record.getMessage() for record in caplog.records]
+    assert told[0] == "nodes.csv: columns as words text, architecture category, installed_kib number (3 empty)"
+    ends = nodes["architecture"].to_numpy()[graph.edges.numpy()]
+    alike = int((ends[0] == ends[1]).sum())
+    assert told[1].startswith(f"nodes.csv: nodes: {count['all']} all, {count['amd64']} amd64; edges: ")
+    assert sum(int(part.split()[0]) for part in told[1].partition("edges: ")[2].split(", ")) == graph.num_edges
+    assert f"{graph.num_edges - alike} all - amd64" in told[1]
 
 
 def test_a_stage_runs_with_what_holds_in_its_setting(project: Path) -> None:

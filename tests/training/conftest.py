@@ -6,7 +6,7 @@ import torch
 from llp_core.config import ContextsParams, Params, RunParams, StudentParams, TeacherParams
 from llp_core.graph import pair_keys
 from llp_core.models import LinkModel, ModelSpec
-from llp_core.sampling import generator, sample_contexts, sample_negatives
+from llp_core.sampling import PairSpace, generator, sample_contexts, sample_negatives
 from llp_core.training.runs import Lessons
 from llp_core.types import Contexts, TeacherScores, TrainingGraph
 
@@ -45,14 +45,14 @@ def training_graph() -> TrainingGraph:
         features=torch.cat((community, noise), dim=1).to_sparse_csr(),
         edges=chosen[:, :140],
         valid_edges=chosen[:, 140:],
-        valid_negatives=sample_negatives(known, NUM_NODES, 40, generator(0, "negatives")),
+        valid_negatives=sample_negatives(known, PairSpace(NUM_NODES), 40, generator(0, "negatives")),
     )
 
 
 @pytest.fixture(scope="session")
 def contexts(training_graph: TrainingGraph) -> Contexts:
     sizes = ContextsParams(walks=2, length=2, random_ratio=1, rounds=3)
-    return sample_contexts(training_graph.edges, NUM_NODES, sizes, generator(0, "contexts"))
+    return sample_contexts(training_graph, sizes, generator(0, "contexts"))
 
 
 @pytest.fixture(scope="session")
@@ -61,7 +61,7 @@ def scores(training_graph: TrainingGraph, contexts: Contexts) -> TeacherScores:
     anchors = torch.arange(NUM_NODES)[None, :, None]
     same = ((contexts.nodes < 30) == (anchors < 30)).float()
     known = pair_keys(training_graph.edges, NUM_NODES).sort().values
-    drawn = [sample_negatives(known, NUM_NODES, 140, generator(0, "drawn", number)) for number in range(3)]
+    drawn = [sample_negatives(known, PairSpace(NUM_NODES), 140, generator(0, "drawn", number)) for number in range(3)]
     negatives = torch.stack(drawn).int()
     return TeacherScores(
         context_logits=4 * same - 2,

@@ -6,7 +6,7 @@ from trainings import killed, same
 
 from llp_core.config import TeacherParams
 from llp_core.models import Dropout, LinkModel, ModelSpec, NodeFeatures, TrainingAdjacency
-from llp_core.sampling import generator
+from llp_core.sampling import PairSpace, generator
 from llp_core.training import batching
 from llp_core.training.batching import StepEncoder, full_batch_bytes, resolve_batching
 from llp_core.training.objective import Objective, Step, Teaching
@@ -102,7 +102,7 @@ def test_a_student_that_encodes_what_a_step_needs_gets_the_same_gradients(
         model = LinkModel(ModelSpec(encoder="mlp", features=22, hidden=16, layers=2, dropout=0.0), generator(0))
         model.set_training(generator(1), torch.float32)
         teaching = Teaching(contexts, scores, 0.1, 1.0, "logits")
-        objective = Objective(training_graph.edges, 60, weights, 1, teaching, generator(2))
+        objective = Objective(training_graph.edges, PairSpace(60), weights, 1, teaching, generator(2))
         features = NodeFeatures.of(training_graph.features)
         encoder = StepEncoder(model.train(), features, Dropout(0.0), None, None, objective.rng)
         assert encoder.may_choose

@@ -5,7 +5,7 @@ import torch
 
 from llp_core.losses import distribution_loss, rank_loss
 from llp_core.models import LinkModel, ModelSpec
-from llp_core.sampling import generator
+from llp_core.sampling import PairSpace, generator
 from llp_core.training import objective as module
 from llp_core.training.objective import Objective, Step, Teaching
 from llp_core.types import Contexts, TeacherScores, TrainingGraph
@@ -35,7 +35,7 @@ def make(
     negatives: int = 1,
 ) -> Objective:
     teaching = Teaching(contexts, scores, 0.1, 1.0, match)
-    return Objective(graph.edges, 60, weights, negatives, teaching, generator(0, "sampling"))
+    return Objective(graph.edges, PairSpace(60), weights, negatives, teaching, generator(0, "sampling"))
 
 
 def totals(objective: Objective, model: LinkModel, hidden: torch.Tensor, step: Step) -> dict[str, float]:
@@ -86,7 +86,7 @@ def test_logit_matching_sees_scored_pairs_and_the_label_loss_new_ones(
 def test_label_negatives_are_no_edges_whatever_the_order_of_edges() -> None:
     every = torch.combinations(torch.arange(12)).T
     edges = every[:, torch.randperm(66, generator=generator(0))[:50]]
-    objective = Objective(edges, 12, {"label": 1.0}, 1, None, generator(0))
+    objective = Objective(edges, PairSpace(12), {"label": 1.0}, 1, None, generator(0))
     for epoch in range(20):
         drawn = objective._negatives(Step(epoch, torch.arange(10), torch.arange(12)))
         assert not set(map(tuple, drawn.T.tolist())) & set(map(tuple, edges.T.tolist()))
@@ -95,7 +95,7 @@ def test_label_negatives_are_no_edges_whatever_the_order_of_edges() -> None:
 @pytest.mark.parametrize(("asked", "found"), [(1, 4), (3, 12), (5, 16)])  # 66 pairs, 50 of them edges
 def test_each_edge_gets_its_share_of_negatives_while_there_are_some(asked: int, found: int) -> None:
     edges = torch.combinations(torch.arange(12)).T[:, :50]
-    objective = Objective(edges, 12, {"label": 1.0}, asked, None, generator(0))
+    objective = Objective(edges, PairSpace(12), {"label": 1.0}, asked, None, generator(0))
     pairs = objective.pairs(Step(0, torch.arange(4), torch.arange(12)))
     assert pairs[:, :4].tolist() == edges[:, :4].tolist()
     assert pairs[:, 4:].unique(dim=1).shape[1] == pairs.shape[1] - 4 == found
@@ -112,6 +112,6 @@ def test_a_loss_of_weight_0_is_not_computed(training_graph, contexts, scores, mo
 
 
 def test_distillation_without_a_teacher_is_refused(training_graph, model, hidden) -> None:
-    objective = Objective(training_graph.edges, 60, {"rank": 1.0}, 1, None, generator(0))
+    objective = Objective(training_graph.edges, PairSpace(60), {"rank": 1.0}, 1, None, generator(0))
     with pytest.raises(ValueError, match="losses rank need a teacher's scores"):
         totals(objective, model, hidden, STEP)
