@@ -27,10 +27,9 @@ class FilesParams(Section):
     target: str
     """Column of the edges file that holds the id of its other end."""
     weight: str | None
-    """Column of the edges file with the edge's weight, or null. Kept and checked; no split and no model uses it."""
+    """Column of the edges file with the edge's weight, or null. Kept and checked; no model uses it."""
     time: str | None
-    """Column of the edges file with the edge's time, or null. Kept and checked; no split and no model uses it:
-    production draws its later edges by a hash, not by time."""
+    """Column of the edges file with the edge's time, or null. With `split.by: time` the latest edges are held out."""
     columns: dict[str, Literal["number", "category", "text", "ignore"]]
     """How to read a feature column, where the guess is wrong."""
     max_words: Positive
@@ -112,6 +111,10 @@ class SplitParams(Section):
 
     seed: Annotated[int, Field(ge=0)]
     """Of the split alone, so that models are compared on the same one."""
+    by: Literal["hash", "time"] = "hash"
+    """What is held out: edges and new nodes drawn by a hash of their ids, or the latest edges. By time, production's
+    test_share, then extra_share and valid_share, are the latest of all edges; a node is new that has no edge before
+    those, and new_node_share says nothing. Data without times, such as most published graphs, cannot be split so."""
     transductive: TransductiveParams
     production: ProductionParams
 

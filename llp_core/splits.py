@@ -3,8 +3,11 @@
 Transductive: all nodes are known, edges are held out. Production: some nodes and edges appear only at
 inference. Cold start: production's split, but the new nodes have no edge at inference.
 
-Nodes and edges are drawn by their ids (`llp_core.hashing`), so that in a graph that grows most of them keep their part.
+Nodes and edges are drawn by their ids (`llp_core.hashing`), so that in a graph that grows most of them keep their part;
+or the latest edges are held out, and the nodes are new that have none before them.
 """
+
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -32,8 +35,8 @@ def make_split(graph: Graph, setting: Setting, params: SplitParams) -> LinkSplit
     """
     rng = generator(params.seed, "split", "transductive" if setting == "transductive" else "production")
     if setting == "transductive":
-        return _transductive(graph, params.transductive.valid_share, params.transductive.test_share, rng)
-    split = _production(graph, params.production, rng)
+        return _transductive(graph, params, rng)
+    split = _production(graph, params, rng)
     return split if setting == "production" else _without_edges_at_new_nodes(split)
 
 
@@ -72,7 +75,9 @@ def require_enough_pairs(split: LinkSplit, graph: Graph, inner: bool = False) ->
         found = pairs.shape[1]
         if found < needed:
             new = (
-                f", or split.{section}.new_node_share" if (part, split.setting) == ("test edges", "cold_start") else ""
+                f", or by hash split.{section}.new_node_share"
+                if (part, split.setting) == ("test edges", "cold_start")
+                else ""
             )
             advice = (
                 f"hold back less: lower the shares of split.{section}"
@@ -110,8 +115,23 @@ def training_graph(split: LinkSplit, graph: Graph) -> TrainingGraph:
     )
 
 
-def _transductive(graph: Graph, valid_share: float, test_share: float, rng: torch.Generator) -> LinkSplit:
-    valid, test, train = _partition(graph.edges, (valid_share, test_share), node_hashes(graph.node_ids), rng)
+class _Parts(NamedTuple):
+    """Which nodes are new, bool [N], and the parts of the edges in production, int64 [2, E]."""
+
+    is_new: Tensor
+    train: Tensor
+    valid: Tensor
+    inference: Tensor
+    test: Tensor
+
+
+def _transductive(graph: Graph, params: SplitParams, rng: torch.Generator) -> LinkSplit:
+    shares = params.transductive
+    if params.by == "time":
+        test, valid, train = _latest_first(graph, (shares.test_share, shares.valid_share), rng)
+    else:
+        both = (shares.valid_share, shares.test_share)
+        valid, test, train = _partition(graph.edges, both, node_hashes(graph.node_ids), rng)
     known, space = sort_keys(pair_keys(graph.edges, graph.num_nodes)), PairSpace.of(graph)
     valid_count = _valid_negatives(valid.shape[1], space.count - known.numel() - test.shape[1])
     negatives = sample_negatives(known, space, valid_count + test.shape[1], rng)
@@ -127,13 +147,13 @@ def _transductive(graph: Graph, valid_share: float, test_share: float, rng: torc
     )
 
 
-def _production(graph: Graph, params: ProductionParams, rng: torch.Generator) -> LinkSplit:
+def _by_hash(graph: Graph, params: ProductionParams, rng: torch.Generator) -> _Parts:
+    """New nodes, and a share of each kind of edge, at random."""
     if params.new_node_share is None or params.test_share is None:
         raise ValueError("split.production: new_node_share and test_share must be given for this data set")
-    num_nodes = graph.num_nodes
     hashes = node_hashes(graph.node_ids)
-    new = hash_order(hashes, rng)[: int(params.new_node_share * num_nodes)]
-    is_new = torch.zeros(num_nodes, dtype=torch.bool)
+    new = hash_order(hashes, rng)[: int(params.new_node_share * graph.num_nodes)]
+    is_new = torch.zeros(graph.num_nodes, dtype=torch.bool)
     is_new[new] = True
     new_ends = is_new[graph.edges].sum(0)
     share = params.test_share
@@ -142,7 +162,31 @@ def _production(graph: Graph, params: ProductionParams, rng: torch.Generator) ->
     test_old_new, old_new = _partition(graph.edges[:, new_ends == 1], (share,), hashes, rng)
     test_new_new, new_new = _partition(graph.edges[:, new_ends == 2], (share,), hashes, rng)
     tests = torch.cat((test, test_old_new, test_new_new), dim=1)
+    return _Parts(is_new, train, valid, torch.cat((train, extra, old_new, new_new), dim=1), tests)
 
+
+def _by_time(graph: Graph, params: ProductionParams, rng: torch.Generator) -> _Parts:
+    """The latest edges test, those before them are known at inference, and new nodes have none before those."""
+    if params.test_share is None:
+        raise ValueError("split.production: test_share must be given for this data set")
+    shares = (params.test_share, params.extra_share, params.valid_share)
+    test, extra, valid, train = _latest_first(graph, shares, rng)
+    is_new, trained_on = torch.zeros(2, graph.num_nodes, dtype=torch.bool)
+    is_new[graph.edges] = True
+    trained_on[torch.cat((valid, train), dim=1)] = True
+    is_new &= ~trained_on
+    if not bool(is_new.any()):
+        raise ValueError(
+            "split.by is time, but no node has its first edge among the latest edges, so none is new. Raise "
+            "split.production.test_share or extra_share, or set split.by to hash"
+        )
+    return _Parts(is_new, train, valid, torch.cat((train, extra), dim=1), test)
+
+
+def _production(graph: Graph, params: SplitParams, rng: torch.Generator) -> LinkSplit:
+    num_nodes = graph.num_nodes
+    parts = (_by_time if params.by == "time" else _by_hash)(graph, params.production, rng)
+    is_new, tests, valid = parts.is_new, parts.test, parts.valid
     known, space = sort_keys(pair_keys(graph.edges, num_nodes)), PairSpace.of(graph)
     test_negatives = sample_negatives(known, space, tests.shape[1], rng)
     # Validation negatives lie among the old nodes: draw them there, in the old nodes' own numbering.
@@ -157,10 +201,10 @@ def _production(graph: Graph, params: ProductionParams, rng: torch.Generator) ->
     return LinkSplit(
         setting="production",
         is_new=is_new,
-        train_edges=train,
+        train_edges=parts.train,
         valid_edges=valid,
         valid_negatives=old[valid_negatives],
-        inference_edges=torch.cat((train, extra, old_new, new_new), dim=1),
+        inference_edges=parts.inference,
         test_edges=tests,
         test_negatives=test_negatives,
     )
@@ -184,7 +228,20 @@ def _without_edges_at_new_nodes(split: LinkSplit) -> LinkSplit:
 
 def _partition(edges: Tensor, shares: tuple[float, ...], hashes: Tensor, rng: torch.Generator) -> list[Tensor]:
     """Random disjoint parts of int64 [2, E] of the given shares, rounded down; then what is left."""
-    order = hash_order(pair_hashes(hashes, edges), rng)
+    return _cut(edges, shares, hash_order(pair_hashes(hashes, edges), rng))
+
+
+def _latest_first(graph: Graph, shares: tuple[float, ...], rng: torch.Generator) -> list[Tensor]:
+    """Disjoint parts of a graph's edges, the latest first, of the given shares; of the same time by their hashes."""
+    if graph.edge_time is None:
+        raise ValueError(
+            "split.by is time, but the edges have none. Name their column in data.files.time, or set split.by to hash"
+        )
+    order = hash_order(pair_hashes(node_hashes(graph.node_ids), graph.edges), rng)
+    return _cut(graph.edges, shares, order[graph.edge_time[order].argsort(descending=True, stable=True)])
+
+
+def _cut(edges: Tensor, shares: tuple[float, ...], order: Tensor) -> list[Tensor]:
     sizes = [int(share * edges.shape[1]) for share in shares]
     return [edges[:, part] for part in torch.split(order, [*sizes, edges.shape[1] - sum(sizes)])]
 

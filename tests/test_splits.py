@@ -189,6 +189,72 @@ def test_of_two_types_fewer_pairs_may_have_an_edge() -> None:
         require_enough_pairs(split, typed)
 
 
+BY_TIME = PARAMS.model_copy(update={"by": "time"})
+
+
+@pytest.fixture
+def dated() -> Graph:
+    """200 nodes, 1,000 edges; those of nodes from 150 on come late, as do a few others."""
+    graph = random_graph(200, 1000, 0)
+    late = (graph.edges >= 150).any(0)
+    time = torch.randint(0, 600, (1000,), generator=generator(0)) + 500 * late
+    return replace(graph, edge_time=time)
+
+
+def times(graph: Graph, pairs: torch.Tensor) -> torch.Tensor:
+    """The time of each of some edges of a graph."""
+    known = pair_keys(graph.edges, graph.num_nodes)
+    return graph.edge_time[torch.searchsorted(known, pair_keys(pairs, graph.num_nodes))]
+
+
+@pytest.mark.parametrize("setting", SETTINGS)
+def test_by_time_nothing_that_training_sees_is_later_than_what_is_held_out(dated: Graph, setting: Setting) -> None:
+    split = make_split(dated, setting, BY_TIME)
+    train, valid, test = (times(dated, getattr(split, name)) for name in GROUPS)
+    assert train.max() <= valid.min()
+    assert valid.max() <= test.min()
+    assert times(dated, split.inference_edges).max() <= test.min()
+    assert train.numel() > 0
+
+
+def test_by_time_the_shares_are_of_all_edges(dated: Graph) -> None:
+    split = make_split(dated, "production", BY_TIME)
+    parts = (split.train_edges, split.valid_edges, split.inference_edges, split.test_edges)
+    assert [pairs.shape[1] for pairs in parts] == [500, 100, 600, 300]
+    split = make_split(dated, "transductive", BY_TIME)
+    assert [getattr(split, name).shape[1] for name in GROUPS] == [850, 50, 100]
+    assert not split.is_new.any()
+
+
+def test_by_time_a_node_is_new_whose_first_edge_is_late(dated: Graph) -> None:
+    split = make_split(dated, "production", BY_TIME)
+    first = torch.full((200,), 10_000).scatter_reduce_(
+        0, dated.edges.flatten(), dated.edge_time.repeat(2), "amin", include_self=True
+    )
+    border = int(times(dated, split.valid_edges).max())
+    assert (first[split.is_new] >= border).all()
+    assert (first[~split.is_new] <= border).all()
+    assert 0 < int(split.is_new.sum()) < 100
+    assert set(split.test_group.tolist()) == {0, 1, 2}
+
+
+def test_edges_of_one_time_are_parted_by_their_hashes(dated: Graph) -> None:
+    same = replace(dated, edge_time=torch.zeros(1000, dtype=torch.int64))
+    one, other = (make_split(same, "transductive", BY_TIME.model_copy(update={"seed": seed})) for seed in (0, 1))
+    assert not torch.equal(one.test_edges, other.test_edges)
+    by_hash = make_split(same, "transductive", PARAMS.model_copy(update={"seed": 0}))
+    assert not torch.equal(one.test_edges, by_hash.test_edges), "the test comes first there"
+
+
+def test_without_times_or_new_nodes_there_is_no_split_by_time(dated: Graph) -> None:
+    with pytest.raises(ValueError, match=r"split\.by is time, but the edges have none\. Name their column in data"):
+        make_split(replace(dated, edge_time=None), "transductive", BY_TIME)
+    first = [int((dated.edges == node).any(0).nonzero()[0]) for node in range(200)]  # an edge of each node
+    time = torch.ones(1000, dtype=torch.int64).index_fill(0, torch.tensor(first), 0)
+    with pytest.raises(ValueError, match="no node has its first edge among the latest edges, so none is new"):
+        make_split(replace(dated, edge_time=time), "production", BY_TIME)
+
+
 def test_production_needs_its_shares() -> None:
     production = PARAMS.production.model_copy(update={"test_share": None})
     with pytest.raises(ValueError, match="new_node_share and test_share must be given"):

@@ -98,10 +98,11 @@ class Problem:
 
     @property
     def tensors(self) -> dict[str, Tensor]:
-        """All that a score depends on besides the settings; splits follow the ids."""
+        """All that a score depends on besides the settings; splits follow ids, types and times."""
         ids = node_hashes(self.graph.node_ids)
+        optional = {"types": self.graph.node_type, "times": self.graph.edge_time if self.params.by == "time" else None}
         own = {"features": self.graph.features, "edges": self.graph.edges, "ids": ids}
-        return own if self.graph.node_type is None else {**own, "types": self.graph.node_type}
+        return own | {name: tensor for name, tensor in optional.items() if tensor is not None}
 
     @property
     def about(self) -> dict[str, Any]:
@@ -136,13 +137,22 @@ def inner_graph(graph: Graph, split: LinkSplit) -> Graph:
     """The nodes known while training, with the training and validation edges among them, renumbered 0..A-1."""
     training = training_graph(split, graph)
     both = torch.cat((training.edges, training.valid_edges), dim=1)
+    time = None if graph.edge_time is None else graph.edge_time[_numbers(graph, training.nodes[both])]
+    edges = canonical_edges(both, training.num_nodes, time=time)
     return Graph(
         name=graph.name,
         node_ids=tuple(graph.node_ids[node] for node in training.nodes.tolist()),
         features=training.features,
-        edges=canonical_edges(both, training.num_nodes).edges,
+        edges=edges.edges,
+        edge_time=edges.time,
         node_type=training.node_type,
     )
+
+
+def _numbers(graph: Graph, edges: Tensor) -> Tensor:
+    """int64 [P]: which edge of a graph each of int64 [2, P] is."""
+    known, order = pair_keys(graph.edges, graph.num_nodes).sort()
+    return order[torch.searchsorted(known, pair_keys(edges, graph.num_nodes))]
 
 
 def inner_shares(params: SplitParams) -> SplitParams:
