@@ -15,7 +15,7 @@ from llp_core.live.records import LIVE
 from llp_core.names import SETTINGS
 from llp_core.registry import candidate_hash, champion, find_version, read_version
 from llp_core.registry.records import LATENCY
-from llp_core.registry.register import data_version_of
+from llp_core.registry.registering import data_version_of
 from llp_core.registry.versions import read_state
 from llp_core.store import new_folder, read_json, sha256, write_json
 

@@ -5,9 +5,9 @@ from llp_core.live import ingest
 report = ingest(Path.cwd(), None, load_params(PARAMS))
 """
 
+from llp_core.live.history import checkout, current_version, extract, push, versions
 from llp_core.live.ingesting import ingest, start
 from llp_core.live.records import Counts, DataVersion, FileReport, IngestReport, Source
-from llp_core.live.versions import checkout, current_version, extract, push, versions
 
 __all__ = [
     "Counts",

@@ -12,6 +12,7 @@ from llp_core.datasets.tables import Table, read_table, require_table_file
 from llp_core.errors import CheckFailed, InputError, is_of_the_machine
 from llp_core.live.changes import CHANGE
 from llp_core.live.graph import LiveGraph, assemble, read_live, write_live
+from llp_core.live.history import line_of, publish, recorded_versions, require_current, settled
 from llp_core.live.intake import Offer, offers, put_away, quarantine
 from llp_core.live.merging import Merged, merge_sound
 from llp_core.live.records import (
@@ -25,7 +26,6 @@ from llp_core.live.records import (
     IngestReport,
     Source,
 )
-from llp_core.live.versions import line_of, publish, recorded_versions, require_current, settled
 from llp_core.store import sha256
 
 

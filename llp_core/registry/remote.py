@@ -14,7 +14,7 @@ from typing import Any
 from llp_core import paths
 from llp_core.dvc_repo import cached, dvc_repo, restore, send, track, tracked_hash
 from llp_core.errors import InputError, LLPError
-from llp_core.registry.champion import settle
+from llp_core.registry.promoting import settle
 from llp_core.registry.records import CHAMPION, MANIFEST, Champion, ModelVersion, folder_name
 from llp_core.registry.versions import differences, numbers, open_version, read_state, registry_lock, version_folder
 from llp_core.store import read_json, swapped_folder, write_json

@@ -41,6 +41,7 @@ import flows
 from flows import full, retrain
 from llp_core import progress
 from llp_core.cli import main
+from llp_core.registry import promoting
 from llp_core.training.checkpoint import Checkpoint
 
 def die(*_, **__):
@@ -67,7 +68,7 @@ elif point == "decided":
 elif point == "registered":
     retrain.promote = die
 elif point == "switched":
-    sys.modules["llp_core.registry.champion"]._test = die
+    promoting._test = die
 sys.argv = ["llp", "run-flow", "retrain"]
 main()
 """

@@ -27,7 +27,7 @@ from llp_core.models import NodeFeatures, load_model
 from llp_core.names import SETTINGS
 from llp_core.registry import candidate_hash, numbers, open_version, promote, register
 from llp_core.registry.candidate import copy_candidate
-from llp_core.registry.register import data_version_of
+from llp_core.registry.registering import data_version_of
 from llp_core.registry.smoke import SmokeFailed, smoke_test, write_smoke
 from llp_core.registry.versions import served_method
 from llp_core.store import load, read_tensors
@@ -201,7 +201,7 @@ def test_settings_that_change_during_the_copy_are_told(project: Path, monkeypatc
         change(root, {"gate": {"tolerance": 0.03}})
         copy_candidate(root, folder)
 
-    monkeypatch.setattr(sys.modules["llp_core.registry.register"], "copy_candidate", changed_meanwhile)
+    monkeypatch.setattr("llp_core.registry.registering.copy_candidate", changed_meanwhile)
     with pytest.raises(LLPError, match=r"or params\.yaml changed while they were copied"):
         register(project)
     assert numbers(project) == []

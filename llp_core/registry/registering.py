@@ -10,7 +10,7 @@ from llp_core.config import Params, load_params
 from llp_core.errors import LLPError
 from llp_core.git import git_state
 from llp_core.hashing import node_hashes, pair_hashes
-from llp_core.live.versions import versions as data_versions
+from llp_core.live.history import versions as data_versions
 from llp_core.machine import code_versions
 from llp_core.names import SETTINGS
 from llp_core.registry.candidate import candidate_hash, copy_candidate, hash_of, settings_hash

@@ -129,7 +129,7 @@ def test_a_fault_of_the_machine_fails_no_version(
 
     promote(three, 1, "first")
     with monkeypatch.context() as patch:
-        patch.setattr(sys.modules["llp_core.registry.champion"], "smoke_test", fail)
+        patch.setattr("llp_core.registry.promoting.smoke_test", fail)
         with pytest.raises(type(error)):
             promote(three, 2, "better")
     settle(three)
