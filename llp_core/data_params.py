@@ -113,8 +113,8 @@ class SplitParams(Section):
     """Of the split alone, so that models are compared on the same one."""
     by: Literal["hash", "time"] = "hash"
     """What is held out: edges and new nodes drawn by a hash of their ids, or the latest edges. By time, production's
-    test_share, then extra_share and valid_share, are the latest of all edges; a node is new that has no edge before
-    those, and new_node_share says nothing. Data without times, such as most published graphs, cannot be split so."""
+    test_share, then extra_share and valid_share, are the latest of all edges; a node is new whose first edge is extra
+    or test, and new_node_share says nothing. Graphs without times, as most published ones are, cannot be split so."""
     transductive: TransductiveParams
     production: ProductionParams
 

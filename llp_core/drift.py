@@ -209,11 +209,11 @@ def _of_columns(before: Table, after: Table, given: Mapping[str, Kind]) -> tuple
 
 
 def _values(table: Table, name: str, kind: Kind) -> Mapping[str, int]:
-    """How often each category, or each word of a text, occurs."""
+    """How often each category, or each word of a text, occurs, and an empty one."""
     texts = table.words(name, may_be_empty=True)
     if kind == "category":
         return dict(texts.value_counts())
-    return Counter(word for text in texts for word in words_of(text))
+    return Counter({"": int((texts == "").sum())}) + Counter(word for text in texts for word in words_of(text))
 
 
 def _value_counts(before: Mapping[Any, int], after: Mapping[Any, int]) -> tuple[Shares, Shares]:

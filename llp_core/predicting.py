@@ -111,10 +111,7 @@ class Predictor:
             given = ids_of(table, params.data.files)
             ids, row = _together(ids, given)
             features = select_rows(stack_rows(features, encoder.apply(table)), row)
-            types = None
-            if graph.node_type is not None and graph.type_names is not None:
-                types = torch.cat((graph.node_type, types_of(table, graph.type_names, params.data.files)))[row]
-            space = PairSpace(len(ids), types, space.joined)
+            space = _with_nodes(space, types_of(table, graph.type_names or (), params.data.files), row)
         return cls(load_model(student, resolve_device(params.run)), ids, features, graph.edges, space)
 
     @cached_property
@@ -160,6 +157,8 @@ class Predictor:
         candidates = torch.arange(len(self.node_ids)) if among is None else among
         hidden = self._encode(among)
         own = hidden if among is None else self._encode(nodes)
+        if among is None:
+            self._tell_strangers(nodes)
         place = torch.full((len(self.node_ids),), -1)
         place[candidates] = torch.arange(candidates.numel())
         offsets, neighbors = csr(self.edges, len(self.node_ids))
@@ -179,10 +178,38 @@ class Predictor:
                 progress.advance()
         return Recommended(*(torch.cat(columns) for columns in zip(*parts, strict=True)))
 
+    def _tell_strangers(self, nodes: Tensor) -> None:
+        if self.space.node_type is None or self.space.joined is None:
+            return
+        strangers = nodes[~self.space.joined.any(0)[self.space.node_type[nodes]]].tolist()
+        if strangers:
+            logger.warning(
+                "%s of %s nodes, such as %r, are of no type that a link of the graph joins, so no partner is named. "
+                "Name the type in column data.files.node_type, or partners by --among.",
+                f"{len(strangers):,}",
+                f"{nodes.numel():,}",
+                self.node_ids[strangers[0]],
+            )
+
     def _encode(self, nodes: Tensor | None) -> Tensor:
         """Representations of some nodes, or of all of them."""
         features = self.features if nodes is None else select_rows(self.features, nodes)
         return self.model.encode(NodeFeatures.of(features, next(self.model.parameters()).device))
+
+
+def _with_nodes(space: PairSpace, node_type: Tensor, row: Tensor) -> PairSpace:
+    """The pairs with more nodes; those of a type that is not known, -1, have no partner.
+
+    Args:
+        space: of the graph.
+        node_type: int64, of the rows of another table.
+        row: of each node, in the graph's above that table's.
+    """
+    if space.node_type is None or space.joined is None:
+        return PairSpace(row.numel())
+    known = space.joined.shape[0]
+    types = torch.cat((space.node_type, torch.where(node_type < 0, known, node_type)))[row]
+    return PairSpace(row.numel(), types, torch.nn.functional.pad(space.joined, (0, 1, 0, 1)))
 
 
 def _together(known: tuple[str, ...], given: tuple[str, ...]) -> tuple[tuple[str, ...], Tensor]:

@@ -83,7 +83,7 @@ class PairSpace:
     Attributes:
         num_nodes: N.
         node_type: int64 [N], numbers from 0, or None where any two may have one.
-        joined: bool [T, T], symmetric; which types edges join.
+        joined: bool [T, T], symmetric; which types edges join. None where any two may have one.
     """
 
     num_nodes: int
@@ -99,7 +99,7 @@ class PairSpace:
         joined = torch.zeros(count, count, dtype=torch.bool)
         first, second = graph.node_type[graph.edges if edges is None else edges]
         joined[first, second] = joined[second, first] = True
-        return cls(graph.num_nodes, graph.node_type, joined)
+        return cls(graph.num_nodes) if bool(joined.all()) else cls(graph.num_nodes, graph.node_type, joined)
 
     def among(self, nodes: Tensor) -> "PairSpace":
         """The pairs of some nodes, int64 [M], which get the numbers of their places."""

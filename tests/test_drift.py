@@ -125,6 +125,12 @@ def test_gaps_are_a_bin_of_their_own(between, values) -> None:
     assert psi["same"] == 0
 
 
+def test_texts_that_are_gone_are_a_word_that_was_not_there(between) -> None:
+    before, after = pd.DataFrame({"about": ["a", "b", "a", "b"]}), pd.DataFrame({"about": ["a", "b", "", None]})
+    (shift,) = between(before, after, about="text").features
+    assert shift.psi == pytest.approx(0.5 * math.log(2) + (0.5 - 1e-4) * math.log(5000), abs=1e-6)
+
+
 def test_ignored_columns_and_ids_are_left_out_and_others_named(between) -> None:
     before = pd.DataFrame({"size": [1.0, 2], "note": [1, 2], "old": [1, 2]})
     after = pd.DataFrame({"size": [1.0, 2], "note": [5, 6], "young": [1, 2]})

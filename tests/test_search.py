@@ -83,7 +83,7 @@ class TestWhatItMaySee:
     def test_the_inner_graph_by_hand(self, params: Params) -> None:
         pairs = torch.tensor
         graph = Graph("hand", ("a", "b", "c", "d"), torch.eye(4), pairs([[0, 0, 1, 2], [1, 2, 3, 3]]))
-        graph = dataclasses.replace(graph, edge_time=pairs([10, 20, 30, 40]), node_type=pairs([0, 1, 1, 0]))
+        graph = dataclasses.replace(graph, node_type=pairs([0, 1, 1, 0]))
         split = LinkSplit(
             setting="production",
             is_new=pairs([False, True, False, False]),
@@ -97,7 +97,6 @@ class TestWhatItMaySee:
         inner = inner_graph(graph, split)
         assert inner.node_ids == ("a", "c", "d")
         assert inner.edges.tolist() == [[0, 1], [1, 2]]
-        assert inner.edge_time.tolist() == [20, 40]
         assert inner.node_type.tolist() == [0, 1, 0]
         assert inner.features.tolist() == [[1, 0, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]]
 

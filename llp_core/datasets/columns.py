@@ -21,6 +21,7 @@ from llp_core.errors import InputError
 from llp_core.store import read_json, write_json
 
 Kind = Literal["number", "category", "text", "ignore"]
+WORDS: tuple[Kind, ...] = ("category", "text")  # the values are text
 
 MOSTLY_NUMBERS = 0.5
 """A column of which more than this share are numbers is one of numbers: a stray word in it is an error."""
@@ -141,8 +142,7 @@ class TextColumn(_Column):
         words, rows_with = vectorizer.get_feature_names_out(), np.bincount(counts.indices, minlength=counts.shape[1])
         common = _most_common(rows_with, most)
         idf = np.log((1 + table.rows) / (1.0 + rows_with[common])) + 1
-        left_out = words.size - common.size
-        return cls(name=name, words=tuple(words[common].tolist()), idf=tuple(idf.tolist())), left_out
+        return cls(name=name, words=tuple(words[common].tolist()), idf=tuple(idf.tolist())), words.size - common.size
 
     def apply(self, table: Table) -> Any:
         """Sparse [N, words]."""
@@ -262,8 +262,9 @@ def guess_kind(table: Table, column: str) -> Kind:
         )
     filled = ~table.empty(column)
     words = table.words(column, may_be_empty=True)[filled]
-    not_a_number = words.str.strip().str.lower().isin(["nan", "+nan", "-nan"]).to_numpy()
-    if (~np.isnan(parse_numbers(values)[filled]) | not_a_number).sum() > MOSTLY_NUMBERS * words.size:
+    lower, numbers = words.str.strip().str.lower(), ~np.isnan(parse_numbers(values)[filled])
+    mostly = numbers & ~lower.isin(["true", "false"]) | lower.isin(["nan", "+nan", "-nan"])
+    if (words.size and numbers.all()) or mostly.sum() > MOSTLY_NUMBERS * words.size:
         return "number"
     return "category" if words.nunique() * ROWS_PER_CATEGORY <= words.size else "text"
 
@@ -278,9 +279,8 @@ def _bounds(numbers: NDArray[np.float64]) -> tuple[float, float]:
     """The least and the greatest of the numbers that do not lie too far out."""
     middle = np.median(numbers)
     distances = np.abs(numbers - middle)
-    if not distances.any():
-        return float(middle), float(middle)
-    near = numbers[distances <= FARTHEST * np.quantile(distances[distances > 0], 0.99, method="lower")]
+    usual = np.quantile(distances[distances > 0], 0.99, method="lower") if distances.any() else 0.0
+    near = numbers[distances <= FARTHEST * usual]
     return float(near.min()), float(near.max())
 
 

@@ -112,22 +112,13 @@ def _types(nodes: Table, files: FilesParams) -> tuple[Tensor, tuple[str, ...]] |
 
 
 def types_of(table: Table, names: tuple[str, ...], files: FilesParams) -> Tensor:
-    """Which of a graph's types each row of another table of nodes has, int64 [rows].
-
-    Raises:
-        InputError: the column is missing, or has a value that is none of them.
-    """
+    """Which of a graph's types each row of another table of nodes has, int64 [rows]; -1 where it has none of them."""
     import pandas as pd
 
-    if files.node_type is None:
-        raise InputError("data.files.node_type: the last run had types of nodes. Name their column, or run again.")
-    table.require(files.node_type, "data.files.node_type")
-    words = table.words(files.node_type)
-    numbers = pd.Index(names).get_indexer(words).astype(np.int64)
-    if (numbers < 0).any():
-        row = int((numbers < 0).argmax())
-        raise table.problem(files.node_type, row, f"a type of the graph ({', '.join(names)})", repr(words[row]), "")
-    return torch.from_numpy(numbers)
+    if files.node_type is None or files.node_type not in table.data.column_names:
+        return torch.full((table.rows,), -1)
+    words = table.words(files.node_type, may_be_empty=True)
+    return torch.from_numpy(pd.Index(names).get_indexer(words).astype(np.int64))
 
 
 def _given_files(files: FilesParams) -> dict[str, str]:

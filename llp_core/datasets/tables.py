@@ -178,16 +178,23 @@ def is_number(kind: Any) -> bool:
 
 def parse_numbers(values: Any) -> NDArray[np.float64]:
     """A pyarrow column as float64 [rows]; NaN where a value is no number. Booleans, in words too, are 1 and 0."""
+    numbers: NDArray[np.float64] = to_numbers(values.to_pandas()).to_numpy(dtype=np.float64)
+    return numbers
+
+
+def to_numbers(values: "pd.Series[Any]") -> "pd.Series[Any]":
+    """A column of pandas as its numbers, int64 if all are whole and none is missing; NaN where a value is no number."""
     import pandas as pd
 
-    series = values.to_pandas()
-    # to_numeric keeps to numpy only if it is given Python's strings.
-    series = series.astype(object) if is_text(values.type) else series
-    numbers: NDArray[np.float64] = pd.to_numeric(series, errors="coerce").to_numpy(dtype=np.float64, copy=True)
-    if is_text(values.type):
-        words = np.isnan(numbers)
-        numbers[words] = series[words].str.strip().str.lower().map({"true": 1.0, "false": 0.0})
-    return numbers
+    if pd.api.types.is_numeric_dtype(values):
+        return values
+    values = values.astype(object)  # else to_numeric would give numbers of pandas' own, that have another NaN
+    numbers = pd.to_numeric(values, errors="coerce")
+    other = numbers.isna()
+    if not other.any():
+        return numbers
+    booleans = values[other].astype("str").str.strip().str.lower().map({"true": 1, "false": 0})
+    return numbers.where(~other, booleans)
 
 
 def read_table(path: Path, name: str) -> Table:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llp_core.config import FilesParams
+from llp_core.datasets.columns import WORDS
 from llp_core.datasets.tables import Table, is_number, parse_numbers, read_table
 from llp_core.errors import InputError
 from llp_core.live.graph import LiveGraph
@@ -151,17 +152,18 @@ def _feature(rows: Rows, column: str, live: LiveGraph) -> "pd.Series[Any]":
     kind = live.kinds[column]
     if column == live.files.node_type:
         rows.words(column)  # no node is without one
-    if kind in ("category", "text"):
+    if kind in WORDS:
         return rows.words(column, may_be_empty=True)
     if kind == "number":
         rows.numbers(column, "It is a column of numbers in the live data.", may_be_empty=True)
     return as_kept(rows, column)
 
 
-def as_kept(table: Table, column: str) -> "pd.Series[Any]":
+def as_kept(table: Table, column: str, as_words: bool = False) -> "pd.Series[Any]":
     """A column as the live data keeps it: whole numbers as int64, others as float64, the rest as text.
 
-    Whole numbers beyond int64, or beyond 2^53 in a column with gaps, are text too.
+    Whole numbers beyond int64, or beyond 2^53 in a column with gaps, are text too, and so are those of a column of
+    words with gaps.
 
     Raises:
         InputError: it is of a type that has no text, such as a list.
@@ -172,8 +174,9 @@ def as_kept(table: Table, column: str) -> "pd.Series[Any]":
     values = table.data.column(column)
     if pa.types.is_integer(values.type) or pa.types.is_boolean(values.type):
         with suppress(pa.ArrowInvalid):  # some are too large, and kept as text
-            kept: pd.Series[Any] = values.cast(pa.float64() if values.null_count else pa.int64()).to_pandas()
-            return kept
+            if not (as_words and values.null_count):
+                kept: pd.Series[Any] = values.cast(pa.float64() if values.null_count else pa.int64()).to_pandas()
+                return kept
     elif is_number(values.type):
         return pd.Series(parse_numbers(values))
     try:

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llp_core.config import FilesParams
-from llp_core.datasets.columns import Kind, guess_kind
-from llp_core.datasets.tables import Table, read_table
+from llp_core.datasets.columns import WORDS, Kind, guess_kind
+from llp_core.datasets.tables import Table, read_table, to_numbers
 from llp_core.errors import InputError
 from llp_core.live.records import EDGES, LIVE, NODES, Counts
 
@@ -93,10 +93,11 @@ def assemble(nodes: Table, edges: Table, files: FilesParams) -> LiveGraph:
 
     nodes.require(files.id, "data.files.id")
     features = [column for column in nodes.data.column_names if column != files.id]
-    kept = {column: as_kept(nodes, column) for column in features}
+    kinds = {column: files.columns.get(column) or guess_kind(nodes, column) for column in features}
+    kept = {column: as_kept(nodes, column, kind in WORDS) for column, kind in kinds.items()}
     empty = LiveGraph(
         files=files,
-        kinds={column: files.columns.get(column) or guess_kind(nodes, column) for column in features},
+        kinds=kinds,
         nodes=pd.DataFrame({files.id: nodes.words(files.id), **kept}),
         ends=np.empty((2, 0), dtype=np.int64),
         edges=pd.DataFrame(),
@@ -178,7 +179,7 @@ def _with_nodes(graph: LiveGraph, added: "pd.DataFrame") -> tuple[LiveGraph, Cou
     }
     differs = np.zeros(there.size, dtype=bool)
     for column, kind in graph.kinds.items():
-        before, after = _alike(graph.nodes[column], added[column], as_words=kind in ("category", "text"))
+        before, after = _alike(graph.nodes[column], added[column], as_words=kind in WORDS)
         old, now = before.iloc[numbers[there]].reset_index(drop=True), after.iloc[there].reset_index(drop=True)
         other = ~_same(old, now, kind)
         values = pd.concat([before, after.iloc[new]], ignore_index=True)
@@ -196,15 +197,19 @@ def _alike(
 
     if before.dtype == after.dtype:
         return before, after
-    if pd.api.types.is_numeric_dtype(before) and pd.api.types.is_numeric_dtype(after):
+    numeric = [pd.api.types.is_numeric_dtype(each) for each in (before, after)]
+    if all(numeric):
         if any(each.dtype == np.int64 and (each.abs() > _LARGEST_WHOLE).any() for each in (before, after)):
             return _as_text(before), _as_text(after)
         return before.astype(np.float64), after.astype(np.float64)
-    numbers = pd.to_numeric(after, errors="coerce") if pd.api.types.is_numeric_dtype(before) else None
-    if numbers is not None and (numbers.notna() | (after == "")).all():
-        same_text = numbers.dtype == before.dtype and bool((numbers.astype("str") == after).all())
-        if same_text or not as_words:
+    filled = after.str.strip() != "" if numeric[0] else None
+    if filled is not None and (numbers := to_numbers(after[filled])).notna().all():
+        if as_words and filled.all() and numbers.dtype == before.dtype and (numbers.astype("str") == after).all():
+            return before, numbers
+        if not as_words and filled.all():
             return _alike(before, numbers)
+        if not as_words and (numbers.abs() <= _LARGEST_WHOLE).all():
+            return _alike(before, numbers.astype(np.float64).reindex(after.index))
     return _as_text(before), _as_text(after)
 
 
@@ -217,13 +222,13 @@ def _as_text(values: "pd.Series[Any]") -> "pd.Series[Any]":
 
 
 def _same(before: "pd.Series[Any]", after: "pd.Series[Any]", kind: Kind) -> NDArray[np.bool_]:
-    """Whether values are equal, bool [rows]; in a column of numbers 1 and 1.0 are."""
-    import pandas as pd
-
-    if kind == "number":  # numpy's, since pandas makes others of its text, with another idea of what is missing
-        before, after = (pd.to_numeric(each.astype(object), errors="coerce") for each in (before, after))
-    same: NDArray[np.bool_] = ((before == after) | (before.isna() & after.isna())).to_numpy(dtype=bool)
-    return same
+    """Whether values are equal, bool [rows]; in a column of numbers 1 and 1.0 are, and two gaps."""
+    same = before == after
+    if kind == "number":
+        first, second = to_numbers(before), to_numbers(after)
+        same |= (first == second) & (first.abs() <= _LARGEST_WHOLE) | first.isna() & second.isna()
+    flags: NDArray[np.bool_] = (same | (before.isna() & after.isna())).to_numpy(dtype=bool)
+    return flags
 
 
 def _with_edges(graph: LiveGraph, change: "EdgeChange") -> tuple[LiveGraph, Counts]:

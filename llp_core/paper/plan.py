@@ -220,7 +220,7 @@ def _jobs(params: Params, settings: Sequence[Setting], methods: Sequence[str], r
                     if method in wanted
                 )
                 if cells:
-                    own_split = own.split.model_copy(update={"seed": split_seed})
+                    own_split = own.split.model_copy(update={"seed": split_seed, "by": "hash"})
                     yield Job(cells, own.model_copy(update={"split": own_split}))
 
 

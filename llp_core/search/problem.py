@@ -98,11 +98,10 @@ class Problem:
 
     @property
     def tensors(self) -> dict[str, Tensor]:
-        """All that a score depends on besides the settings; splits follow ids, types and times."""
+        """All that a score depends on besides the settings; splits follow ids and types."""
         ids = node_hashes(self.graph.node_ids)
-        optional = {"types": self.graph.node_type, "times": self.graph.edge_time if self.params.by == "time" else None}
         own = {"features": self.graph.features, "edges": self.graph.edges, "ids": ids}
-        return own | {name: tensor for name, tensor in optional.items() if tensor is not None}
+        return own if self.graph.node_type is None else {**own, "types": self.graph.node_type}
 
     @property
     def about(self) -> dict[str, Any]:
@@ -110,7 +109,7 @@ class Problem:
         return {
             "versions": code_versions(),
             "setting": self.setting,
-            "split": self.params.model_dump(mode="json"),
+            "split": self.params.model_dump(mode="json", exclude={"by"}),
             "seeds": list(self.seeds),
             "negatives": self.negatives,
             "finer": self.finer,
@@ -137,26 +136,17 @@ def inner_graph(graph: Graph, split: LinkSplit) -> Graph:
     """The nodes known while training, with the training and validation edges among them, renumbered 0..A-1."""
     training = training_graph(split, graph)
     both = torch.cat((training.edges, training.valid_edges), dim=1)
-    time = None if graph.edge_time is None else graph.edge_time[_numbers(graph, training.nodes[both])]
-    edges = canonical_edges(both, training.num_nodes, time=time)
     return Graph(
         name=graph.name,
         node_ids=tuple(graph.node_ids[node] for node in training.nodes.tolist()),
         features=training.features,
-        edges=edges.edges,
-        edge_time=edges.time,
+        edges=canonical_edges(both, training.num_nodes).edges,
         node_type=training.node_type,
     )
 
 
-def _numbers(graph: Graph, edges: Tensor) -> Tensor:
-    """int64 [P]: which edge of a graph each of int64 [2, P] is."""
-    known, order = pair_keys(graph.edges, graph.num_nodes).sort()
-    return order[torch.searchsorted(known, pair_keys(edges, graph.num_nodes))]
-
-
 def inner_shares(params: SplitParams) -> SplitParams:
-    """Shares with which the inner problem stays close to the reported one."""
+    """Shares with which the inner problem stays close to the reported one; by hash, as all splits by time are one."""
     outer = params.production
     if outer.new_node_share is None or outer.test_share is None:
         raise ValueError("split.production: new_node_share and test_share must be given for this data set")
@@ -165,4 +155,4 @@ def inner_shares(params: SplitParams) -> SplitParams:
         "test_share": min(outer.test_share, MOST_TEST_EDGES),
         "extra_share": outer.extra_share / 2,
     }
-    return params.model_copy(update={"production": outer.model_copy(update=shares)})
+    return params.model_copy(update={"by": "hash", "production": outer.model_copy(update=shares)})

@@ -265,6 +265,16 @@ def test_a_broken_split_fails(split: LinkSplit, check: str, values: dict[str, An
     assert findings[check].unexpected == len(offenders)
 
 
+def test_a_negative_between_types_that_no_edge_joins_fails() -> None:
+    types = replace(GRAPH, node_type=torch.tensor([0, 1, 0, 1, 0, 1]), type_names=("a", "b"))
+    joined = edges((0, 1), (0, 3), (1, 2), (2, 5), (3, 4))
+    split = made_wrong(PRODUCTION, test_negatives=edges((0, 2), (0, 5)), valid_negatives=edges((1, 3)))
+    rows = split_table(split, replace(types, edges=joined, edge_weight=None)).rows
+    assert rows["unlike_an_edge"].sum() == 2, "0 - 2 and 1 - 3"
+    findings = failed(check_split(split, replace(types, edges=joined, edge_weight=None)))
+    assert findings["negatives_join_types_that_edges_join"].unexpected == 2
+
+
 def test_a_flag_concerns_its_own_parts_alone() -> None:
     rows = split_table(PRODUCTION, GRAPH).rows
 

@@ -184,6 +184,12 @@ def test_booleans_are_numbers_however_they_come(tmp_path, values):
     torch.testing.assert_close(features.matrix, torch.tensor([[0.7071], [-1.4142], [0.7071]]), atol=1e-4, rtol=0)
 
 
+def test_words_beside_booleans_are_categories(tmp_path):
+    words = ["true"] * 12 + ["unknown"] * 10 + ["false"] * 12
+    assert guess_kind(table(tmp_path, x=words), "x") == "category"
+    assert guess_kind(table(tmp_path, x=[*words[:12], "", *words[22:]]), "x") == "number"
+
+
 def test_a_gap_among_booleans(tmp_path):
     features = encode(table(tmp_path, x=[True, None, False]), ["x"], {}, 10)
     assert features.matrix.tolist() == [[1, 0], [0, 1], [-1, 0]]

@@ -176,6 +176,40 @@ class TestChanges:
         report = new_project.ingest(new_project.write("again.csv", "id,size,colour\nn8,,red\n"))
         assert report.files[0].status == "known already"
 
+    @pytest.mark.parametrize("parquet", [False, True])
+    def test_booleans_change(self, new_project: Project, parquet: bool) -> None:
+        nodes = pd.read_csv("nodes.csv").assign(new=[True, False] * 4)
+        name = "n.parquet" if parquet else "n.csv"
+        nodes.to_parquet(name, index=False) if parquet else nodes.to_csv(name, index=False)
+        new_project.configure(data__files__nodes=name)
+        new_project.start()
+        text = "id,size,colour,new\nn0,0,blue,false\nn1,10,red,False\nn2,20,blue,\n"
+        (file,) = new_project.ingest(new_project.write("a.csv", text)).files
+        assert str(file.counts) == "2 nodes changed", "n1's is False as it was"
+        values = new_project.nodes()
+        assert [values[node][2] for node in ("n0", "n3")] == ([0, 0] if parquet else ["false", "False"])
+        assert pd.isna(values["n2"][2]) or values["n2"][2] == ""
+
+    def test_integers_with_a_gap_that_are_categories(self, new_project: Project) -> None:
+        nodes = pd.read_csv("nodes.csv").assign(colour=pd.array([1, 2, 1, 2, 1, 2, 1, None], dtype="Int64"))
+        nodes.to_parquet("n.parquet", index=False)
+        new_project.configure(data__files__nodes="n.parquet")
+        new_project.start()
+        (file,) = new_project.ingest(new_project.write("e.csv", "source,target\nn0,n4\n")).files
+        assert file.status == "taken"
+        assert [new_project.nodes()[node][1] for node in ("n0", "n7")] == ["1", ""]
+
+    @pytest.mark.parametrize("size", [7, 2**60 + 1])
+    def test_large_whole_numbers_beside_a_gap_stay_exact(self, new_project: Project, size: int) -> None:
+        pd.read_csv("nodes.csv").assign(size=size).to_parquet("n.parquet", index=False)
+        new_project.configure(data__files__nodes="n.parquet", data__files__columns={"colour": "category"})
+        new_project.start()
+        new_project.ingest(new_project.write("a.csv", f"id,size,colour\nn8,{2**53 + 1},red\nn9, ,red\n"))
+        values = new_project.nodes()
+        assert (str(values["n0"][0]), str(values["n8"][0])) == (str(size), str(2**53 + 1))
+        (file,) = new_project.ingest(new_project.write("b.csv", f"id,size,colour\nn8,{2**53},red\n")).files
+        assert str(file.counts) == "1 node changed"
+
     def test_a_node_without_a_type(self, new_project: Project) -> None:
         new_project.configure(data__files__node_type="colour")
         new_project.start()

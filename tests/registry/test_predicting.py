@@ -18,7 +18,7 @@ from llp_core.config import load_params
 from llp_core.datasets.tables import read_table
 from llp_core.errors import InputError
 from llp_core.models import LinkModel, ModelSpec, NodeFeatures
-from llp_core.predicting import Predictor
+from llp_core.predicting import Predictor, _with_nodes
 from llp_core.registry import promote, register
 from llp_core.sampling import PairSpace, generator
 from llp_core.store import load
@@ -116,6 +116,22 @@ def test_partners_are_of_types_that_links_join() -> None:
     assert partners == [{3, 4}, {2}, {1, 3, 4}, {0, 2}, {0, 2}], "u and i have a link already"
     asked = predictor.recommend(torch.tensor([0]), 5, torch.tensor([2, 3]))
     assert set(asked.partners.tolist()) == {2, 3}, "who is named may be a partner, whatever its type"
+
+
+def test_new_nodes_have_partners_of_types_that_links_join(caplog: pytest.LogCaptureFixture) -> None:
+    joined = torch.tensor([[False, True], [True, False]])
+    # Of nodes 0 to 2 of the graph the second comes with another type; 3 is new, and 4 and its type are.
+    rows = torch.tensor([0, 3, 2, 4, 5])
+    space = _with_nodes(PairSpace(3, torch.tensor([0, 1, 0]), joined), torch.tensor([0, 1, -1]), rows)
+    assert space.node_type is not None
+    assert space.node_type.tolist() == [0, 0, 0, 1, 2]
+    assert _with_nodes(PairSpace(3), torch.tensor([-1]), torch.arange(4)).node_type is None
+    spec = ModelSpec(encoder="mlp", features=5, hidden=4, layers=1, dropout=0.0)
+    edges = torch.empty(2, 0, dtype=torch.int64)
+    predictor = Predictor(LinkModel(spec, generator(0)).eval(), tuple("abcde"), torch.eye(5), edges, space)
+    found = predictor.recommend(torch.arange(5), 5)
+    assert [set(found.partners[found.nodes == node].tolist()) for node in range(5)] == [{3}, {3}, {3}, {0, 1, 2}, set()]
+    assert "1 of 5 nodes, such as 'e', are of no type that a link of the graph joins" in caplog.text
 
 
 def test_score_keeps_the_file_s_columns_and_order(served: Path, predictor: Predictor) -> None:

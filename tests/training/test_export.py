@@ -1,10 +1,13 @@
 """What a teacher leaves: each pair's logit, and none of an edge that messages passed over."""
 
+import dataclasses
+
 import torch
 
+from llp_core.config import ContextsParams
 from llp_core.graph import pair_keys
 from llp_core.models import Adjacency, LinkModel, ModelSpec, NodeFeatures
-from llp_core.sampling import generator
+from llp_core.sampling import generator, sample_contexts
 from llp_core.training.export import export_scores
 from llp_core.types import Contexts, TrainingGraph
 
@@ -40,3 +43,12 @@ def test_pairs_are_scored_over_the_half_of_the_edges_that_they_are_not_in(
     assert not in_first.all()
     expected = torch.where(in_first, model.score(over_second, pairs), model.score(over_first, pairs))
     torch.testing.assert_close(scores.context_logits[0].flatten(), expected)
+
+
+def test_scored_pairs_without_an_edge_join_types_that_edges_join(training_graph: TrainingGraph) -> None:
+    communities = dataclasses.replace(training_graph, node_type=(training_graph.nodes < 30).long())  # edges are within
+    model = LinkModel(ModelSpec(encoder="sage", features=22, hidden=16, layers=1, dropout=0.0), generator(0, "weights"))
+    drawn = sample_contexts(communities, ContextsParams(walks=2, length=2, random_ratio=1, rounds=2), generator(0))
+    scores = export_scores(model, communities, drawn, generator(0), "scores")
+    assert ((scores.negatives[:, 0] < 30) == (scores.negatives[:, 1] < 30)).all()
+    assert ((drawn.nodes < 30) == (torch.arange(60)[:, None] < 30)).all()

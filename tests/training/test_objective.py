@@ -101,6 +101,19 @@ def test_each_edge_gets_its_share_of_negatives_while_there_are_some(asked: int, 
     assert pairs[:, 4:].unique(dim=1).shape[1] == pairs.shape[1] - 4 == found
 
 
+def test_negatives_join_types_that_edges_join() -> None:
+    every = torch.combinations(torch.arange(12)).T
+    apart = every[:, every[0] % 2 != every[1] % 2]
+    graph = TrainingGraph(
+        torch.arange(12), torch.eye(12), apart[:, :20], every[:, :0], every[:, :0], torch.arange(12) % 2
+    )
+    objective = Objective(graph.edges, PairSpace.of(graph), {"label": 1.0}, 1, None, generator(0))
+    for epoch in range(20):
+        drawn = objective.pairs(Step(epoch, torch.arange(8), torch.arange(12)))[:, 8:]
+        assert drawn.shape[1] == 8
+        assert (drawn[0] % 2 != drawn[1] % 2).all()
+
+
 def test_label_negatives_are_new_in_every_step(training_graph, contexts, scores, model, hidden) -> None:
     objective = make(training_graph, contexts, scores, {"label": 1.0})
     assert totals(objective, model, hidden, STEP) != totals(objective, model, hidden, STEP)
