@@ -1,13 +1,13 @@
 """All that a report tells, read from the artefacts of a run."""
 
-import hashlib
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any, TypeVar
 
-import torch
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from torch import Tensor
 
 from llp_core import paths
 from llp_core.config import Params, load_params
@@ -16,6 +16,7 @@ from llp_core.git import git_state
 from llp_core.machine import Machine, machine
 from llp_core.names import METHODS, TEACHER, Setting
 from llp_core.store import load, read_json
+from llp_core.training.checkpoint import fingerprint
 from llp_core.types import Evaluation, Graph, LatencyTable
 
 T = TypeVar("T")
@@ -236,17 +237,9 @@ def _read(kind: type[T], path: Path) -> T:
 
 def content_hash(graph: Graph) -> str:
     """SHA-256 of what a graph holds, whatever files it lies in."""
-    digest = hashlib.sha256("\0".join(graph.node_ids).encode())
-    features = graph.features
-    if features.layout == torch.sparse_csr:
-        parts = [features.crow_indices(), features.col_indices(), features.values()]
-    else:
-        parts = [features]
-    optional = (graph.edge_weight, graph.edge_time, graph.node_type)
-    for tensor in (*parts, graph.edges, *(each for each in optional if each is not None)):
-        digest.update(repr((tensor.dtype, tuple(tensor.shape))).encode())
-        digest.update(tensor.contiguous().numpy().data)
-    return digest.hexdigest()
+    values = {field.name: getattr(graph, field.name) for field in dataclasses.fields(graph)}
+    tensors = {name: value for name, value in values.items() if isinstance(value, Tensor)}
+    return fingerprint({"ids": graph.node_ids, "types": graph.type_names}, tensors)
 
 
 def without_folders(value: Any) -> Any:

@@ -16,7 +16,7 @@ from llp_core.store import new_folder, read_json, read_tensors, write_json, writ
 
 
 def fingerprint(settings: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> str:
-    """SHA-256 of everything that a training depends on: two trainings with the same one end the same."""
+    """SHA-256 of settings and tensors; of everything that a training depends on: two with the same one end the same."""
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
     for name, tensor in sorted(tensors.items()):
         digest.update(name.encode())

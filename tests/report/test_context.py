@@ -102,9 +102,11 @@ def test_content_hash_sees_every_part() -> None:
         replace(graph, edges=torch.zeros(2, 0, dtype=torch.int64)),
         replace(graph, edge_weight=torch.ones(1)),
         replace(graph, edge_time=torch.ones(1, dtype=torch.int64)),
+        replace(graph, node_type=torch.zeros(2, dtype=torch.int64)),
+        replace(graph, type_names=("user", "item")),
     ]
     assert content_hash(graph) == content_hash(replace(graph, name="other"))
-    assert len({content_hash(each) for each in [graph, *others]}) == 7
+    assert len({content_hash(each) for each in [graph, *others]}) == 9
 
 
 @pytest.mark.parametrize(
