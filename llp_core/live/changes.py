@@ -92,7 +92,7 @@ def read_change(path: Path, name: str, live: LiveGraph) -> NodeChange | EdgeChan
 def _node_change(table: Table, live: LiveGraph) -> NodeChange:
     import pandas as pd
 
-    id_column = live.files.id
+    live, id_column = live.widened(table.data.column_names), live.files.id
     ids = table.words(id_column)
     repeated = np.flatnonzero(ids.duplicated())
     if repeated.size:
@@ -141,7 +141,8 @@ def _require_columns(table: Table, known: set[str], needed: set[str]) -> None:
     found = set(table.data.column_names) - {CHANGE}
     if extra := sorted(found - known):
         raise InputError(
-            f"{table.name}, line 1: expected the columns of the live data, found also {extra[0]!r}. Take it out."
+            f"{table.name}, line 1: expected the columns of the live data, found also {extra[0]!r}. Take it out; a new "
+            f"column of nodes needs its kind in params.yaml first, such as data.files.columns.{extra[0]}: number."
         )
     if missing := sorted(needed - found):
         raise InputError(f"{table.name}, line 1: expected a column {missing[0]!r}, as the live data has. Add it.")

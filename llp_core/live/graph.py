@@ -1,10 +1,10 @@
 """The live graph in memory: read from its folder, changed by files, and written again. All of it is vectorised."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,6 +64,13 @@ class LiveGraph:
 
         numbers: Numbers = pd.Index(self.nodes[self.files.id]).get_indexer(ids).astype(np.int64)
         return numbers
+
+    def widened(self, columns: Iterable[str]) -> Self:
+        """With those of some columns that `data.files.columns` names and the nodes have not got; no value is known."""
+        new = [column for column in columns if column in self.files.columns and column not in self.nodes.columns]
+        nodes = self.nodes.assign(**dict.fromkeys(new, "")).astype(dict.fromkeys(new, "str"))
+        kinds = {**self.kinds, **{column: self.files.columns[column] for column in new}}
+        return dataclasses.replace(self, nodes=nodes, kinds=kinds) if new else self
 
     def keys(self, ends: Numbers) -> Numbers:
         """A number for each pair, int64 [P], whichever of its nodes stands first."""
@@ -172,6 +179,7 @@ def _with_nodes(graph: LiveGraph, added: "pd.DataFrame") -> tuple[LiveGraph, Cou
 
     if added.empty:
         return graph, Counts()
+    graph = graph.widened(added.columns)
     numbers = graph.node_numbers(added[graph.files.id])
     new, there = np.flatnonzero(numbers < 0), np.flatnonzero(numbers >= 0)
     new_values: dict[str, pd.Series[Any]] = {

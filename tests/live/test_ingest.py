@@ -210,6 +210,17 @@ class TestChanges:
         (file,) = new_project.ingest(new_project.write("b.csv", f"id,size,colour\nn8,{2**53},red\n")).files
         assert str(file.counts) == "1 node changed"
 
+    def test_a_new_column(self, new_project: Project) -> None:
+        new_project.start()
+        new_project.configure(data__files__columns={"colour": "category", "age": "number"})
+        both = new_project.write("a.csv", "id,size,colour,age\nn0,0,blue,7\nn8,1,red,\n")
+        (file,) = new_project.ingest(both).files
+        assert file.counts == Counts(nodes_added=1, nodes_changed=1)
+        assert [new_project.nodes()[node][2] for node in ("n0", "n1", "n8")] == ["7", "", ""]
+        (without,) = new_project.ingest(new_project.write("b.csv", "id,size,colour\nn9,1,red\n")).files
+        assert without.reason is not None
+        assert "b.csv, line 1: expected a column 'age', as the live data has. Add it." in without.reason
+
     def test_a_node_without_a_type(self, new_project: Project) -> None:
         new_project.configure(data__files__node_type="colour")
         new_project.start()
