@@ -29,7 +29,7 @@ class FilesParams(Section):
     weight: str | None
     """Column of the edges file with the edge's weight, or null. Kept and checked; no model uses it."""
     time: str | None
-    """Column of the edges file with the edge's time, or null. With `split.by: time` the latest edges are held out."""
+    """Column of the edges file with the edge's time, or null: dates, or whole numbers. See `split.by`."""
     columns: dict[str, Literal["number", "category", "text", "ignore"]]
     """How to read a feature column, where the guess is wrong."""
     max_words: Positive

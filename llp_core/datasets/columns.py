@@ -16,7 +16,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from torch import Tensor
 
 from llp_core.datasets.sparse import csr_tensor
-from llp_core.datasets.tables import Table, is_number, is_text, is_word, parse_numbers
+from llp_core.datasets.tables import Table
+from llp_core.datasets.values import is_number, is_text, is_word, parse_dates, parse_numbers
 from llp_core.errors import InputError
 from llp_core.store import read_json, write_json
 
@@ -200,10 +201,8 @@ class FeatureEncoder(BaseModel):
                 f"{table.name}: expected at least one feature column whose values differ, found none among "
                 f"{', '.join(map(repr, columns)) or 'no columns'}. A model that needs no graph needs features."
             )
-        rare, far = (
-            sum(count for column, count in fitted if isinstance(column, NumberColumn) == of_numbers)
-            for of_numbers in (False, True)
-        )
+        far = sum(count for column, count in fitted if isinstance(column, NumberColumn))
+        rare = sum(count for _, count in fitted) - far
         empty = {column.name: count for column in told if (count := int(table.empty(column.name).sum()))}
         constant = len(fitted) - len(told)
         return cls(kinds=kinds, columns=told, constant_columns=constant, rare_values=rare, far_numbers=far, empty=empty)
@@ -253,7 +252,7 @@ class FeatureEncoder(BaseModel):
 def guess_kind(table: Table, column: str) -> Kind:
     """What a column most likely holds: numbers, or few values that repeat, or else text."""
     values = table.data.column(column)
-    if is_number(values.type):
+    if is_number(values.type) or parse_dates(values) is not None:
         return "number"
     if not is_text(values.type):
         raise InputError(

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llp_core.datasets.csv_files import NO_ROW, read_csv, records
+from llp_core.datasets.values import is_date, is_number, is_text, is_word, parse_dates, parse_numbers
 from llp_core.errors import InputError, is_of_the_machine
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ class Table:
         return words.mask(empty, "")
 
     def numbers(self, column: str, advice: str = "Correct it.", *, may_be_empty: bool = False) -> NDArray[np.float64]:
-        """A column as finite numbers, float64 [rows].
+        """A column as finite numbers, float64 [rows]; dates are seconds.
 
         Args:
             column: its name.
@@ -105,15 +106,16 @@ class Table:
 
         Raises:
             InputError: a value is empty that may not be, no number, not finite, or too large for float32; or the
-                column is of another type, such as a timestamp.
+                column is of another type, such as a list.
         """
-        kind = self.data.column(column).type
-        if not (is_number(kind) or is_text(kind)):
+        values = self.data.column(column)
+        if not (is_number(values.type) or is_text(values.type) or is_date(values.type)):
             raise InputError(
-                f"{self.name}, column {column!r}: expected numbers, found type {kind}. "
-                "Convert it to numbers, a time to a year or to seconds."
+                f"{self.name}, column {column!r}: expected numbers or dates, found type {values.type}. Convert it."
             )
-        numbers = parse_numbers(self.data.column(column))
+        numbers = parse_dates(values)
+        if numbers is None:
+            numbers = parse_numbers(values)
         bad = ~(np.abs(numbers) <= np.finfo(np.float32).max)
         if bad.any() and may_be_empty:
             bad &= ~self.empty(column)
@@ -125,7 +127,7 @@ class Table:
         return numbers
 
     def integers(self, column: str) -> NDArray[np.int64]:
-        """A column as whole numbers, int64 [rows].
+        """A column as whole numbers, int64 [rows]; dates are seconds.
 
         Raises:
             InputError: a value is none.
@@ -137,7 +139,7 @@ class Table:
             row = int(bad[0])
             value = self.data.column(column)[row].as_py()
             raise self.problem(
-                column, row, "a whole number below 2^53 (a year, or seconds)", repr(value), "Correct it."
+                column, row, "a whole number below 2^53 (a year, or seconds) or a date", repr(value), "Correct it."
             )
         return numbers.astype(np.int64)
 
@@ -152,49 +154,6 @@ class Table:
             missing = pc.or_kleene(missing, pc.equal(pc.utf8_trim_whitespace(values.cast(pa.large_string())), ""))
         flags: NDArray[np.bool_] = missing.to_numpy()
         return flags
-
-
-def is_text(kind: Any) -> bool:
-    """Whether a pyarrow type holds text, or nothing at all."""
-    from pyarrow import types
-
-    is_string = types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind)
-    return bool(is_string or types.is_null(kind))
-
-
-def is_word(kind: Any) -> bool:
-    """Whether values of a pyarrow type can be words: text, or integers as ids and categories are."""
-    import pyarrow as pa
-
-    return is_text(kind) or bool(pa.types.is_integer(kind))
-
-
-def is_number(kind: Any) -> bool:
-    """Whether a pyarrow type holds numbers, or booleans, which count as 1 and 0."""
-    from pyarrow import types
-
-    return bool(types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind) or types.is_boolean(kind))
-
-
-def parse_numbers(values: Any) -> NDArray[np.float64]:
-    """A pyarrow column as float64 [rows]; NaN where a value is no number. Booleans, in words too, are 1 and 0."""
-    numbers: NDArray[np.float64] = to_numbers(values.to_pandas()).to_numpy(dtype=np.float64)
-    return numbers
-
-
-def to_numbers(values: "pd.Series[Any]") -> "pd.Series[Any]":
-    """A column of pandas as its numbers, int64 if all are whole and none is missing; NaN where a value is no number."""
-    import pandas as pd
-
-    if pd.api.types.is_numeric_dtype(values):
-        return values
-    values = values.astype(object)  # else to_numeric would give numbers of pandas' own, that have another NaN
-    numbers = pd.to_numeric(values, errors="coerce")
-    other = numbers.isna()
-    if not other.any():
-        return numbers
-    booleans = values[other].astype("str").str.strip().str.lower().map({"true": 1, "false": 0})
-    return numbers.where(~other, booleans)
 
 
 def read_table(path: Path, name: str) -> Table:

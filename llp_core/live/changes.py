@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from llp_core.config import FilesParams
 from llp_core.datasets.columns import WORDS
-from llp_core.datasets.tables import Table, is_number, parse_numbers, read_table
+from llp_core.datasets.tables import Table, read_table
+from llp_core.datasets.values import is_number, parse_numbers
 from llp_core.errors import InputError
 from llp_core.live.graph import LiveGraph
 

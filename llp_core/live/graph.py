@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from llp_core.config import FilesParams
 from llp_core.datasets.columns import WORDS, Kind, guess_kind
-from llp_core.datasets.tables import Table, read_table, to_numbers
+from llp_core.datasets.tables import Table, read_table
+from llp_core.datasets.values import to_numbers
 from llp_core.errors import InputError
 from llp_core.live.records import EDGES, LIVE, NODES, Counts
 
@@ -231,11 +232,12 @@ def _as_text(values: "pd.Series[Any]") -> "pd.Series[Any]":
 
 def _same(before: "pd.Series[Any]", after: "pd.Series[Any]", kind: Kind) -> NDArray[np.bool_]:
     """Whether values are equal, bool [rows]; in a column of numbers 1 and 1.0 are, and two gaps."""
-    same = before == after
+    gaps = [values.isna() | (values.astype("str").str.strip() == "") for values in (before, after)]
+    same = (before == after) | (gaps[0] & gaps[1])
     if kind == "number":
-        first, second = to_numbers(before), to_numbers(after)
-        same |= (first == second) & (first.abs() <= _LARGEST_WHOLE) | first.isna() & second.isna()
-    flags: NDArray[np.bool_] = (same | (before.isna() & after.isna())).to_numpy(dtype=bool)
+        first = to_numbers(before)
+        same |= (first == to_numbers(after)) & (first.abs() <= _LARGEST_WHOLE)
+    flags: NDArray[np.bool_] = same.to_numpy(dtype=bool)
     return flags
 
 

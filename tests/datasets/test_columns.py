@@ -184,6 +184,13 @@ def test_booleans_are_numbers_however_they_come(tmp_path, values):
     torch.testing.assert_close(features.matrix, torch.tensor([[0.7071], [-1.4142], [0.7071]]), atol=1e-4, rtol=0)
 
 
+def test_dates_are_numbers(tmp_path):
+    days = ["2024-01-01", "", "2024-01-03"]
+    features = encode(table(tmp_path, since=days), ["since"], {}, 10)
+    assert features.encoder.told() == "since number (1 empty)"
+    assert features.matrix.tolist() == [[-1, 0], [0, 1], [1, 0]]
+
+
 def test_words_beside_booleans_are_categories(tmp_path):
     words = ["true"] * 12 + ["unknown"] * 10 + ["false"] * 12
     assert guess_kind(table(tmp_path, x=words), "x") == "category"

@@ -1,4 +1,5 @@
 import re
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import numpy as np
@@ -111,15 +112,49 @@ def test_a_missing_number_of_a_parquet_file_is_named_with_its_row(tmp_path):
         table.numbers("x")
 
 
-@pytest.mark.parametrize(
-    "kind", [pa.timestamp("us"), pa.timestamp("ms", "UTC"), pa.date32(), pa.time64("ns"), pa.duration("s")]
-)
+@pytest.mark.parametrize("kind", [pa.time64("ns"), pa.duration("s")])
 @pytest.mark.parametrize("read", ["numbers", "integers"])
-def test_times_and_dates_are_no_numbers(tmp_path, kind, read):
-    table = parquet_table(tmp_path, year=pa.array([1, None], kind))
-    message = rf"nodes.parquet, column 'year': expected numbers, found type {re.escape(str(kind))}. .* seconds\.$"
+def test_types_that_are_no_numbers(tmp_path, kind, read):
+    table = parquet_table(tmp_path, year=pa.array([None, None], kind))
+    message = rf"column 'year': expected numbers or dates, found type {re.escape(str(kind))}. Convert it\.$"
     with pytest.raises(InputError, match=message):
         getattr(table, read)("year")
+
+
+MOMENT = datetime(2024, 2, 29, 1, 0, 1, 500_000, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("kind", "seconds"),
+    [
+        (pa.timestamp("us"), 1_709_168_401),
+        (pa.timestamp("ns", "UTC"), 1_709_168_401),
+        (pa.timestamp("ms", "Asia/Tokyo"), 1_709_168_401),
+        (pa.date32(), 1_709_164_800),
+    ],
+)
+def test_dates_of_parquet_are_seconds(tmp_path, kind, seconds):
+    early = datetime(1969, 12, 31, tzinfo=UTC)
+    table = parquet_table(tmp_path, day=pa.array([MOMENT, early]).cast(kind, safe=False))
+    assert table.integers("day").tolist() == [seconds, -86_400]
+    gap = parquet_table(tmp_path, day=pa.array([MOMENT, None]).cast(kind, safe=False))
+    assert np.isnan(gap.numbers("day", may_be_empty=True)).tolist() == [False, True]
+
+
+def test_dates_of_csv_are_seconds(tmp_path):
+    text = "day\n2024-02-29\n2024-02-29T01:00:01.5Z\n2024-02-29 01:00:01\n2024-02-29T03:00:01+02:00\n1969-12-31\n"
+    assert csv_table(tmp_path, text).integers("day").tolist() == [1_709_164_800, *[1_709_168_401] * 3, -86_400]
+
+
+@pytest.mark.parametrize("stray", ["2024", "2024-02-30", "2024-2-9", "20240229", "x", "2024-01-015"])
+@pytest.mark.parametrize("first", [True, False])
+def test_a_column_is_of_dates_or_it_is_not(tmp_path, stray, first):
+    values = [stray, "2024-02-29"] if first else ["2024-02-29", stray]
+    table = csv_table(tmp_path, "day\n" + "\n".join(values) + "\n")
+    line = 3 if values[0].isdigit() else 2
+    message = rf"column 'day', line {line}: expected a finite number, found '{values[line - 2]}'"
+    with pytest.raises(InputError, match=message):
+        table.numbers("day")
 
 
 @pytest.mark.parametrize("value", ["2001.5", "1e300", "9007199254740994"])

@@ -210,6 +210,32 @@ class TestChanges:
         (file,) = new_project.ingest(new_project.write("b.csv", f"id,size,colour\nn8,{2**53},red\n")).files
         assert str(file.counts) == "1 node changed"
 
+    @pytest.mark.parametrize("parquet", [False, True])
+    def test_dates(self, new_project: Project, parquet: bool) -> None:
+        days = pd.to_datetime([f"2024-01-0{day}" for day in range(1, 9)])
+        nodes, edges = pd.read_csv("nodes.csv").assign(since=days), pd.read_csv("edges.csv").assign(day=days)
+        if parquet:
+            nodes.to_parquet("n.parquet", index=False)
+            edges.to_parquet("e.parquet", index=False)
+        else:
+            nodes.to_csv("n.csv", index=False)
+            edges.to_csv("e.csv", index=False)
+        end = "parquet" if parquet else "csv"
+        columns = {"colour": "category", "since": "number"}  # as `llp data start` writes them
+        files = {"nodes": f"n.{end}", "edges": f"e.{end}", "time": "day", "columns": columns}
+        new_project.configure(**{f"data__files__{name}": value for name, value in files.items()})
+        new_project.start()
+        text = "id,size,colour,since\nn0,0,blue,2024-02-01\nn8,1,red,2024-01-05\nn9,1,red,\n"
+        (file,) = new_project.ingest(new_project.write("a.csv", text)).files
+        assert file.counts == Counts(nodes_added=2, nodes_changed=1)
+        (file,) = new_project.ingest(new_project.write("b.csv", "source,target,day\nn8,n9,2024-01-02\n")).files
+        assert file.status == "taken"
+        live = pd.read_parquet("data/live/edges.parquet")
+        assert live["day"].tolist()[-1] == live["day"].tolist()[1] == 1_704_153_600
+        (file,) = new_project.ingest(new_project.write("c.csv", "id,size,colour,since\nn7,0,blue,3\n")).files
+        assert file.reason is not None
+        assert "column 'since'" in file.reason
+
     def test_a_new_column(self, new_project: Project) -> None:
         new_project.start()
         new_project.configure(data__files__columns={"colour": "category", "age": "number"})
