@@ -73,7 +73,7 @@ def test_prepare_tells_how_it_read_the_files(project: Path, caplog: pytest.LogCa
     for name in ("download", "prepare"):
         run_stage(name)
     count, graph = nodes["architecture"].value_counts(), load(Graph, paths.GRAPH)
-    told = [record.getMessage() for record in caplog.records]
+    told = [record.getMessage() for record in caplog.records if record.name == "llp_core.stages.data"]
     assert told[0] == "nodes.csv: columns as words text, architecture category, installed_kib number (3 empty)"
     ends = nodes["architecture"].to_numpy()[graph.edges.numpy()]
     alike = int((ends[0] == ends[1]).sum())
