@@ -69,10 +69,10 @@ def parse_dates(values: Any) -> "NDArray[np.float64] | None":
     """
     import pandas as pd
 
-    series = values.to_pandas()
     if is_date(values.type):
-        dates = pd.to_datetime(series, utc=True)
+        dates = pd.to_datetime(values.to_pandas(), utc=True)
     elif is_text(values.type):
+        series = values.to_pandas()
         filled = series.notna() & (series.str.strip() != "")
         if not filled.any() or not series[filled].head(1).str.match(_DATE).all():
             return None  # at a glance, as hardly any text is of dates
