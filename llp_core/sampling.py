@@ -59,6 +59,10 @@ def random_walks(graph: CSR, starts: Tensor, length: int, rng: torch.Generator) 
     return torch.stack(visited, dim=1)
 
 
+STRAY = 0.01
+"""Two types are joined if at least this share of the edges at one of them joins the two: fewer are slips."""
+
+
 class _Blocks(NamedTuple):
     """The pairs of types that edges join, B of them, and where the nodes of each type are.
 
@@ -78,7 +82,7 @@ class _Blocks(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class PairSpace:
-    """The undirected pairs of nodes that may have an edge: any two, or two of types that some edge joins.
+    """The undirected pairs of nodes that may have an edge: any two, or two of types that edges join.
 
     Attributes:
         num_nodes: N.
@@ -96,9 +100,11 @@ class PairSpace:
         if graph.node_type is None:
             return cls(graph.num_nodes)
         count = int(graph.node_type.max()) + 1
-        joined = torch.zeros(count, count, dtype=torch.bool)
-        first, second = graph.node_type[graph.edges if edges is None else edges]
-        joined[first, second] = joined[second, first] = True
+        types = graph.node_type[graph.edges if edges is None else edges]
+        between = torch.bincount(undirected_keys(types, count), minlength=count**2).view(count, count)
+        between = between.triu(1).T + between  # symmetric: of both directions one stands in it
+        at = between.sum(0)
+        joined = (between > 0) & (between >= STRAY * torch.minimum(at[:, None], at))
         return cls(graph.num_nodes) if bool(joined.all()) else cls(graph.num_nodes, graph.node_type, joined)
 
     def among(self, nodes: Tensor) -> "PairSpace":
@@ -201,7 +207,7 @@ def sample_negatives(known: Tensor, space: PairSpace, count: int, rng: torch.Gen
     """Distinct undirected node pairs that are not among the known ones.
 
     Args:
-        known: int64 [K], ascending `pair_keys` of the pairs to avoid, all of the space.
+        known: int64 [K], ascending `pair_keys` of the pairs to avoid.
         space: that they are drawn from.
         count: M.
         rng: of the draws.

@@ -136,6 +136,18 @@ class TestTypes:
         with pytest.raises(ValueError, match="5 pairs without an edge are needed, but only 4 exist"):
             sample_negatives(known, space, 5, generator(0))
 
+    def test_a_stray_edge_joins_no_types(self, graph: TrainingGraph) -> None:
+        users, items = torch.arange(0, 30), torch.arange(30, 60)
+        many = torch.cartesian_prod(users, items).T[:, :150]
+        stray, rare = torch.tensor([[0], [1]]), torch.tensor([[0], [60]])
+        node_type = torch.tensor([0] * 30 + [1] * 30 + [2])
+        edges = torch.cat((stray, many, rare), dim=1)
+        large = TrainingGraph(torch.arange(61), torch.eye(61), edges, NONE, NONE, node_type)
+        joined = PairSpace.of(large).joined
+        assert joined is not None
+        assert joined.tolist() == [[False, True, True], [True, False, False], [True, False, False]]
+        assert PairSpace.of(large, edges[:, :100]).joined.tolist()[0][0], "of a hundred edges one is enough"
+
     def test_of_some_nodes(self, space: PairSpace) -> None:
         among = space.among(torch.tensor([1, 4, 6]))
         assert among.count == 1

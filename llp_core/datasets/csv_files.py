@@ -35,6 +35,10 @@ def read_csv(path: Path, name: str, most_columns: int) -> Any:
             raise InputError(f"{name}: expected a header line with the names of the columns, found an empty file.")
         if len(header) > most_columns:
             raise InputError(f"{name}, line 1: it has {len(header):,} columns; at most {most_columns:,} are read.")
+        if len(header) == 1 and (other := next((mark for mark in ";\t|" if mark in header[0]), None)):
+            raise InputError(
+                f"{name}, line 1: expected commas between the columns, found {other!r}. Save the file with commas."
+            )
         data = arrow_csv.read_csv(
             path,
             parse_options=arrow_csv.ParseOptions(newlines_in_values=True),

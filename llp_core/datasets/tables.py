@@ -113,9 +113,9 @@ class Table:
             raise InputError(
                 f"{self.name}, column {column!r}: expected numbers or dates, found type {values.type}. Convert it."
             )
-        numbers = parse_dates(values)
+        numbers, expected = parse_dates(values), "a date in ISO 8601, as most are"
         if numbers is None:
-            numbers = parse_numbers(values)
+            numbers, expected = parse_numbers(values), "a finite number"
         bad = ~(np.abs(numbers) <= np.finfo(np.float32).max)
         if bad.any() and may_be_empty:
             bad &= ~self.empty(column)
@@ -123,7 +123,7 @@ class Table:
             row = int(bad.argmax())
             value = self.data.column(column)[row].as_py()
             found = "nothing" if self.empty(column)[row] else repr(value)
-            raise self.problem(column, row, "a finite number", found, advice)
+            raise self.problem(column, row, expected, found, advice)
         return numbers
 
     def integers(self, column: str) -> NDArray[np.int64]:

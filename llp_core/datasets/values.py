@@ -10,6 +10,8 @@ if TYPE_CHECKING:
 
 _DATE = r"\s*\d{4}-\d{2}-\d{2}(?!\d)"
 """How a date or a time in ISO 8601 begins."""
+_GLANCE = 100
+"""Values that are looked at before all are."""
 
 
 def is_text(kind: Any) -> bool:
@@ -63,9 +65,10 @@ def is_date(kind: Any) -> bool:
 
 
 def parse_dates(values: Any) -> "NDArray[np.float64] | None":
-    """A pyarrow column of dates as whole seconds since 1970 in UTC, float64 [rows], a gap as NaN.
+    """A pyarrow column of dates as whole seconds since 1970 in UTC, float64 [rows]; NaN where a value is none.
 
-    None unless each value that is there is a date: of a type of dates, or ISO 8601 in words. Without a zone it is UTC.
+    None unless more than half of the values that are there are dates: of a type of dates, or ISO 8601 in words. Without
+    a zone it is UTC.
     """
     import pandas as pd
 
@@ -74,10 +77,12 @@ def parse_dates(values: Any) -> "NDArray[np.float64] | None":
     elif is_text(values.type):
         series = values.to_pandas()
         filled = series.notna() & (series.str.strip() != "")
-        if not filled.any() or not series[filled].head(1).str.match(_DATE).all():
+        if not series[filled].head(_GLANCE).str.match(_DATE).any():
             return None  # at a glance, as hardly any text is of dates
-        dates = pd.to_datetime(series.where(filled), format="ISO8601", utc=True, errors="coerce")
-        if not (dates.notna() == filled).all() or not series[filled].str.match(_DATE).all():
+        dates = pd.to_datetime(
+            series.where(filled & series.str.match(_DATE)), format="ISO8601", utc=True, errors="coerce"
+        )
+        if dates.notna().sum() <= filled.sum() / 2:
             return None
     else:
         return None

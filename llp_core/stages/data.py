@@ -12,6 +12,7 @@ from llp_core.config import Params
 from llp_core.datasets import get_dataset
 from llp_core.graph import undirected_keys
 from llp_core.names import Setting
+from llp_core.sampling import PairSpace
 from llp_core.splits import reported_split
 from llp_core.store import load, new_folder, save, write_json
 from llp_core.types import Graph
@@ -38,15 +39,17 @@ def prepare(params: Params) -> None:
             encoder.save(folder / paths.ENCODER.name)
             logger.info("%s: columns as %s", params.data.files.nodes, encoder.told())
         if graph.node_type is not None and graph.type_names is not None:
-            logger.info("%s: %s", params.data.files.nodes, _told_types(graph.node_type, graph.type_names, graph.edges))
+            logger.info("%s: %s", params.data.files.nodes, _told_types(graph, graph.node_type, graph.type_names))
 
 
-def _told_types(node_type: Tensor, names: Sequence[str], edges: Tensor) -> str:
+def _told_types(graph: Graph, node_type: Tensor, names: Sequence[str]) -> str:
     """How many nodes of each type there are, and how many edges between any two types."""
+    joined = PairSpace.of(graph).joined
     nodes = [f"{count:,} {name}" for count, name in zip(torch.bincount(node_type).tolist(), names, strict=True)]
-    counts = torch.bincount(undirected_keys(node_type[edges], len(names)), minlength=len(names) ** 2)
+    counts = torch.bincount(undirected_keys(node_type[graph.edges], len(names)), minlength=len(names) ** 2)
     pairs = [
         f"{int(counts[key]):,} {names[key // len(names)]} - {names[key % len(names)]}"
+        + ("" if joined is None or bool(joined.flatten()[key]) else " (so few that they count as slips)")
         for key in counts.nonzero().flatten().tolist()
     ]
     return f"nodes: {', '.join(nodes)}; edges: {', '.join(pairs) or 'none'}"

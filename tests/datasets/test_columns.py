@@ -191,6 +191,12 @@ def test_dates_are_numbers(tmp_path):
     assert features.matrix.tolist() == [[-1, 0], [0, 1], [1, 0]]
 
 
+def test_one_stray_word_among_dates_is_an_error_and_no_text(tmp_path):
+    days = table(tmp_path, since=["2024-01-01", "2024-01-02", "n/a", "2024-01-04"])
+    with pytest.raises(InputError, match=r"line 4: expected a date in ISO 8601, .* found 'n/a'\. Correct it, leave it"):
+        encode(days, ["since"], {}, 10)
+
+
 def test_words_beside_booleans_are_categories(tmp_path):
     words = ["true"] * 12 + ["unknown"] * 10 + ["false"] * 12
     assert guess_kind(table(tmp_path, x=words), "x") == "category"

@@ -146,6 +146,25 @@ def test_dates_of_csv_are_seconds(tmp_path):
     assert csv_table(tmp_path, text).integers("day").tolist() == [1_709_164_800, *[1_709_168_401] * 3, -86_400]
 
 
+@pytest.mark.parametrize(
+    ("stray", "found"), [("2024-02-30", "'2024-02-30'"), ("soon", "'soon'"), ("2024", "'2024'"), ("", "nothing")]
+)
+@pytest.mark.parametrize("place", [0, 2])
+def test_among_dates_the_stray_value_is_named(tmp_path, stray, found, place):
+    values = ["2024-02-29", "2024-03-01T10:00:00", "2024-03-02"]
+    values[place] = stray
+    table = csv_table(tmp_path, "id,day\n" + "".join(f"{row},{day}\n" for row, day in enumerate(values)))
+    message = rf"column 'day', line {place + 2}: expected a date in ISO 8601, as most are, found {found}"
+    with pytest.raises(InputError, match=message):
+        table.integers("day")
+
+
+@pytest.mark.parametrize("mark", [";", "\t", "|"])
+def test_other_marks_than_commas_are_told(tmp_path, mark):
+    with pytest.raises(InputError, match=r"nodes.csv, line 1: expected commas between the columns, found '.*'\. Save"):
+        csv_table(tmp_path, mark.join(("id", "x")) + "\n" + mark.join(("a", "1,5")) + "\n")
+
+
 @pytest.mark.parametrize("stray", ["2024", "2024-02-30", "2024-2-9", "20240229", "x", "2024-01-015"])
 @pytest.mark.parametrize("first", [True, False])
 def test_a_column_is_of_dates_or_it_is_not(tmp_path, stray, first):
