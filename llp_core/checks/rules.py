@@ -179,7 +179,7 @@ def split_rules(setting: Setting) -> list[Rule]:
             "negatives_join_types_that_edges_join",
             "unlike_an_edge",
             False,
-            "every negative joins nodes of types that an edge joins",
+            "every negative joins nodes of types that edges join",
             wrong,
         ),
         _flag(

@@ -115,7 +115,7 @@ def types_of(table: Table, names: tuple[str, ...], files: FilesParams) -> Tensor
     """Which of a graph's types each row of another table of nodes has, int64 [rows]; -1 where it has none of them."""
     import pandas as pd
 
-    if files.node_type is None or files.node_type not in table.data.column_names:
+    if not names or files.node_type is None or files.node_type not in table.data.column_names:
         return torch.full((table.rows,), -1)
     words = table.words(files.node_type, may_be_empty=True)
     return torch.from_numpy(pd.Index(names).get_indexer(words).astype(np.int64))

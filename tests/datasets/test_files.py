@@ -81,6 +81,7 @@ def test_types_of_other_nodes_are_those_of_the_graph(tmp_path, data_params):
     assert types_of(table, ("item", "shop"), files).tolist() == [-1, 0]
     assert types_of(table, ("item", "user"), data_params(node_type="sort").files).tolist() == [-1, -1]
     assert types_of(table, ("item", "user"), data_params().files).tolist() == [-1, -1]
+    assert types_of(table, (), files).tolist() == [-1, -1], "of a graph without types"
 
 
 def test_a_graph_of_numbers_is_dense_and_of_two_parquet_files(tmp_path, raw, data_params):
