@@ -44,6 +44,7 @@ PAPER: Values = {"student.match": "probabilities", "student.temperature": 1.0, "
 OPTIONS: dict[Scored, dict[str, Values]] = {
     "teacher": {
         "100 epochs": {"teacher.max_epochs": 100},
+        "Muon": {"teacher.optimizer": "muon"},
         "standardised columns": {"teacher.standardize": True},
         "columns as they are": {"teacher.standardize": False},
         "rate falls in the last half": {"teacher.decay": 0.5},
@@ -90,6 +91,8 @@ OPTIONS: dict[Scored, dict[str, Values]] = {
     },
     "llp": {
         "100 epochs": {"student.max_epochs": 100},
+        "Muon": {"student.optimizer": "muon"},
+        "Adam": {"student.optimizer": "adam"},
         "standardised columns": {"student.standardize": True},
         "columns as they are": {"student.standardize": False},
         "rate falls in the last half": {"student.decay": 0.5},
@@ -128,10 +131,12 @@ OPTIONS: dict[Scored, dict[str, Values]] = {
         "2 layers, MLP as decoder, as the teacher": {**DEEP["student"], **DEEP["teacher"]},
     },
     "representation": {
+        "Muon": {"student.optimizer": "muon"},
         "starts fresh": {"student.start": "fresh"},
         "starts with its teacher's decoder alone": {"student.start": "decoder"},
     },
     "logit": {
+        "Muon": {"student.optimizer": "muon"},
         "starts fresh": {"student.start": "fresh"},
         "starts with its teacher's decoder alone": {"student.start": "decoder"},
     },

@@ -33,8 +33,11 @@ class ModelParams(Section):
     """Width of every layer, of the node representations and of the decoder."""
     dropout: Share
     """After each hidden layer of encoder and decoder; rounded to the next 1/256."""
+    optimizer: Literal["adam", "muon"]
+    """What moves the weights: Adam; or Muon the matrices and Adam the rest. The plain MLP has Adam in any case, with
+    which it is better."""
     learning_rate: Annotated[float, Field(gt=0)]
-    """Of Adam, at first."""
+    """Of the optimiser, at first."""
     decay: Annotated[float, Field(ge=0, le=1)]
     """Share of `max_epochs`, the last ones, in which the learning rate falls evenly to 0; at 0 it stays as it is."""
     max_epochs: Positive

@@ -186,8 +186,9 @@ def settings_text(job: Job, cell: Cell) -> str:
     unused |= set() if "distribution" in losses else {"temperature"}
     unused |= set() if {"rank", "distribution"} & set(losses) else {"match"}
     unused |= set() if params.student.members > 1 else {"members"}
+    unused |= set() if params.student.optimizer == "muon" else {"optimizer"}
     if losses == ("label",):
-        unused |= {"start"}
+        unused |= {"start", "optimizer"}
     else:
         used |= {"teacher": teacher, "contexts": params.contexts.model_dump(mode="json")}
     return json.dumps(used | {"student": {key: value for key, value in student.items() if key not in unused}})
@@ -204,7 +205,9 @@ def ground_of(settings: str, method: str) -> str:
 def _teacher_settings(params: TeacherParams, num_nodes: int | None) -> dict[str, object]:
     """Without those of batching where each step encodes all of so many nodes, or of the fewer that training sees."""
     full = num_nodes is not None and resolve_batching(params, num_nodes) == "full"
-    return params.model_dump(mode="json", exclude={"batching", "fanouts"} if full else set())
+    unused = {"batching", "fanouts"} if full else set()
+    unused |= set() if params.optimizer == "muon" else {"optimizer"}
+    return params.model_dump(mode="json", exclude=unused)
 
 
 def _jobs(params: Params, settings: Sequence[Setting], methods: Sequence[str], runs: Runs) -> Iterator[Job]:

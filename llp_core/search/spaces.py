@@ -64,6 +64,7 @@ _NEGATIVES = IntDistribution(1, 10)
 _AVERAGE = CategoricalDistribution((0.0, 0.9, 0.98, 0.995))
 _LAYERS = IntDistribution(1, 3)
 _DECODER = CategoricalDistribution(("mlp", "linear"))
+_OPTIMIZER = CategoricalDistribution(("adam", "muon"))
 _WEIGHT = FloatDistribution(1e-3, 1e3, log=True)
 
 START: Space = {"student.start": CategoricalDistribution(("fresh", "decoder", "teacher"))}
@@ -78,6 +79,7 @@ PHASES: tuple[Phase, ...] = (
         "teacher",
         after=(),
         space={
+            "teacher.optimizer": _OPTIMIZER,
             "teacher.learning_rate": _LEARNING_RATE,
             "teacher.dropout": _DROPOUT,
             "teacher.decay": _DECAY,
@@ -112,6 +114,7 @@ PHASES: tuple[Phase, ...] = (
         "llp",
         after=("teacher", "model"),
         space={
+            "student.optimizer": _OPTIMIZER,
             "student.rank_weight": _WEIGHT,
             "student.distribution_weight": _WEIGHT,
             "student.margin": FloatDistribution(0.01, 4.0, log=True),

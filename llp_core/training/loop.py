@@ -1,4 +1,4 @@
-"""The training loop of teacher and student: Adam, early stopping on a validation score, resume."""
+"""The training loop of teacher and student: steps, early stopping on a validation score, resume."""
 
 import math
 from collections.abc import Callable, Iterator, Mapping
@@ -17,6 +17,7 @@ from llp_core.progress import Progress
 from llp_core.training.batching import StepEncoder
 from llp_core.training.checkpoint import Checkpoint
 from llp_core.training.objective import Objective, Step
+from llp_core.training.optimizers import WeightSteps
 from llp_core.types import TrainingGraph
 
 GRADIENT_NORM = 1.0
@@ -99,7 +100,7 @@ class Trainer:
         self.valid_negatives = graph.valid_negatives.to(device)
         if scale:
             self.encoder.scale()
-        self.optimizer = torch.optim.Adam(model.parameters(), lr=params.learning_rate, fused=True)
+        self.weight_steps = WeightSteps(model.parameters(), params.optimizer)
         self.history: History = []
         self.steps = 0
         self.averaged = _copy(dict(model.named_parameters()))
@@ -176,20 +177,19 @@ class Trainer:
         sums: dict[str, Tensor] = {}
         steps = list(self._steps(epoch))
         for number, step in enumerate(steps):
-            self._set_learning_rate(epoch + number / len(steps))
-            for name, value in self._train_step(step).items():
+            rate = self._learning_rate(epoch + number / len(steps))
+            for name, value in self._train_step(step, rate).items():
                 sums[name] = sums[name] + value / len(steps) if name in sums else value / len(steps)
             progress.advance(1 / len(steps))
         totals = {name: value.item() for name, value in sums.items()}  # only now: to read one waits for a GPU
         weighted = sum(self.objective.weights[name] * value for name, value in totals.items())
         return {"loss": weighted, **{f"{name}_loss": value for name, value in totals.items()}}
 
-    def _set_learning_rate(self, epochs: float) -> None:
-        """Sets it for the next step, after so many epochs."""
+    def _learning_rate(self, epochs: float) -> float:
+        """Of the next step, after so many epochs."""
         left = 1 - epochs / self.params.max_epochs
         share = min(1.0, left / self.params.decay) if self.params.decay else 1.0
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.params.learning_rate * share
+        return self.params.learning_rate * share
 
     def _steps(self, epoch: int) -> Iterator[Step]:
         """All training edges in random order, and all anchors spread over as many steps, at least one in each."""
@@ -202,9 +202,9 @@ class Trainer:
         for edge_part, anchor_part in zip(edges, anchors.repeat(rounds).tensor_split(len(edges)), strict=True):
             yield Step(epoch, edge_part, anchor_part)
 
-    def _train_step(self, step: Step) -> Mapping[str, Tensor]:
+    def _train_step(self, step: Step, learning_rate: float) -> Mapping[str, Tensor]:
         """One step; its losses, float64 []. Chunks are differentiated up to the representations, then the encoder."""
-        self.optimizer.zero_grad()
+        self.model.zero_grad()
         pairs = self.objective.pairs(step)
         nodes = self.objective.nodes(step, pairs) if self.encoder.may_choose else None
         representations, row = self.encoder.encode(nodes, hidden=step.edges if self.predicted_share < 1 else None)
@@ -217,7 +217,7 @@ class Trainer:
                 losses[name] = losses[name] + share.detach().double() if name in losses else share.detach().double()
         torch.autograd.backward(representations, decoder.representations.grad)
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), GRADIENT_NORM)
-        self.optimizer.step()
+        self.weight_steps.take(learning_rate)
         self._average()
         return losses
 
@@ -232,8 +232,7 @@ class Trainer:
         tensors = {f"model.{name}": tensor for name, tensor in self.model.state_dict().items()}
         tensors |= {f"averaged.{name}": tensor for name, tensor in self.averaged.items()}
         tensors |= {f"best.{name}": tensor for name, tensor in self.best_weights.items()}
-        for number, state in self.optimizer.state_dict()["state"].items():
-            tensors |= {f"optimizer.{number}.{name}": tensor for name, tensor in state.items()}
+        tensors |= {f"optimizer.{name}": tensor for name, tensor in self.weight_steps.state().items()}
         tensors["rng.sampling"] = self.objective.rng.get_state()
         tensors["rng.dropout"] = self.dropout_rng.get_state()
         figures = {"history": self.history, "steps": self.steps}
@@ -250,12 +249,7 @@ class Trainer:
         averaged = _under("averaged.", tensors)
         self.averaged = {name: averaged[name].to(present.device) for name, present in self.averaged.items()}
         self.model.load_state_dict(_under("model.", tensors))
-        slots: dict[int, dict[str, Tensor]] = {}
-        for name, tensor in _under("optimizer.", tensors).items():
-            number, _, slot = name.partition(".")
-            slots.setdefault(int(number), {})[slot] = tensor
-        groups = self.optimizer.state_dict()["param_groups"]
-        self.optimizer.load_state_dict({"state": slots, "param_groups": groups})
+        self.weight_steps.restore(_under("optimizer.", tensors))
         self.objective.rng.set_state(tensors["rng.sampling"])
         self.dropout_rng.set_state(tensors["rng.dropout"])
 

@@ -178,7 +178,7 @@ def train_student(
     """
     weights = params.loss_weights(method)
     if not is_taught(method):
-        lessons = None
+        lessons, params = None, params.model_copy(update={"optimizer": "adam"})
     elif lessons is None:
         raise ValueError(f"method {method} learns from a teacher: lessons must be given")
     else:

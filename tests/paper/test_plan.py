@@ -128,6 +128,8 @@ class TestSettingsText:
             ("student", {"logit_weight": 0.7}, {"logit"}),
             ("student", {"representation_weight": 0.7}, {"representation"}),
             ("student", {"members": 2}, set(METHODS)),
+            ("teacher", {"optimizer": "muon"}, set(ALL_METHODS) - {"label"}),
+            ("student", {"optimizer": "muon"}, set(METHODS) - {"label"}),
             ("student", {"methods": ("llp",)}, set()),
             ("run", {"precision": "float32"}, set(ALL_METHODS)),
             ("run", {"seed": 7}, set()),

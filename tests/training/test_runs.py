@@ -15,6 +15,7 @@ from llp_core.names import METHODS, Method
 from llp_core.sampling import generator
 from llp_core.training import runs
 from llp_core.training.checkpoint import Checkpoint
+from llp_core.training.optimizers import WeightSteps
 from llp_core.training.runs import Lessons, fine_tune, resolve_device, resolve_precision, train_student, train_teachers
 
 
@@ -125,7 +126,7 @@ def test_the_same_seed_gives_the_same_weights(student, tmp_path) -> None:
     assert same(student().model, student(workspace=tmp_path / "again").model)
 
 
-@pytest.mark.parametrize("changes", [{}, {"decay": 0.5, "standardize": True}])
+@pytest.mark.parametrize("changes", [{}, {"decay": 0.5, "standardize": True}, {"optimizer": "muon"}])
 @pytest.mark.parametrize("killed_after", [1, 7, 12])
 def test_a_killed_training_ends_with_the_very_same_weights(
     killed_after, changes, student, tmp_path, monkeypatch
@@ -281,16 +282,18 @@ def test_a_teacher_gets_no_message_over_the_edges_that_it_predicts(
 )
 def test_the_learning_rate_falls_in_the_last_epochs(decay, shares, student, monkeypatch) -> None:
     rates = []
-    train_step = runs.Trainer._train_step
-
-    def watched(self, step):
-        rates.append(self.optimizer.param_groups[0]["lr"])
-        return train_step(self, step)
-
-    monkeypatch.setattr(runs.Trainer, "_train_step", watched)
+    monkeypatch.setattr(WeightSteps, "take", lambda _, learning_rate: rates.append(learning_rate))
     student(decay=decay, learning_rate=0.01, batch_size=140)  # 12 epochs of one step
     shares = [(12 - epoch) / 12 for epoch in range(12)] if shares is None else shares
     assert rates == pytest.approx([0.01 * share for share in shares])
+
+
+def test_muon_moves_students_that_have_a_teacher_alone(student, tmp_path) -> None:
+    def trained(method: Method, optimizer: str) -> LinkModel:
+        return student(method, workspace=tmp_path / optimizer, optimizer=optimizer).model
+
+    assert same(trained("label", "adam"), trained("label", "muon"))
+    assert not same(trained("logit", "adam"), trained("logit", "muon"))
 
 
 @pytest.mark.parametrize("method", ["label", "llp", "representation"])
