@@ -100,7 +100,7 @@ class Trainer:
         self.valid_negatives = graph.valid_negatives.to(device)
         if scale:
             self.encoder.scale()
-        self.weight_steps = WeightSteps(model.parameters(), params.optimizer)
+        self.weight_steps = WeightSteps(model.parameters(), params.optimizer, precision)
         self.history: History = []
         self.steps = 0
         self.averaged = _copy(dict(model.named_parameters()))
